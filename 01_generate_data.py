@@ -1,0 +1,105 @@
+"""Stage 1: play a game and record whole episodes.
+
+Writes `<store_folder>/<game>_<batch>.h5`, a batch of episodes each. Run the same command again to
+continue after an interruption; the data do not depend on the number of workers.
+
+    # a minute's try
+    python 01_generate_data.py doomrnn --total_episodes 20 --batch_size 10 --store_folder tiny/
+
+    # the full recording
+    python 01_generate_data.py "doomrnn" --total_episodes 2000 --batch_size 200 \\
+        --store_folder training_data_folder/
+
+    # one job of a cluster's array, ten batches of the same run
+    python 01_generate_data.py doomrnn --total_episodes 200 --batch_size 200 \\
+        --start_batch $SLURM_ARRAY_TASK_ID --store_folder training_data_folder/
+
+    # a second round of data, played by a trained controller
+    python 01_generate_data.py doomrnn --policy controller_folder/controller.h5 --start_batch 10 \\
+        --store_folder training_data_folder/
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from reverie.artifacts import InputError, require_file
+from reverie.games import game_class
+from reverie.policies import OPEN_LOOP
+from reverie.recording import Player, Recorder, open_loop_player
+from reverie.stage import conduct
+from reverie.workers import GameWorkers
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the flags."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("game", help="the game to play, e.g. doomrnn")
+    data = parser.add_argument_group("data")
+    data.add_argument("--store_folder", type=Path, default=Path("training_data_folder"))
+    data.add_argument("--total_episodes", type=int, default=200, help="episodes in all")
+    data.add_argument("--batch_size", type=int, default=200, help="episodes a file")
+    data.add_argument("--start_batch", type=int, default=0, help="number of the first file")
+    play = parser.add_argument_group("play")
+    play.add_argument("--time_steps", type=int, default=2100, help="longest episode")
+    play.add_argument("--difficulty", type=int, default=4, help="Doom's skill, 1 to 5")
+    play.add_argument(
+        "--policy",
+        default="held_random",
+        help=f"{', '.join(OPEN_LOOP)}, or the controller.h5 of stage 5",
+    )
+    play.add_argument("--seed", type=int, default=0, help="decides every episode")
+    play.add_argument("--render", action="store_true", help="show the game in a window")
+    play.add_argument("--workers", type=int, default=os.cpu_count(), help="games at a time")
+    args = parser.parse_args(argv)
+    for flag in ("total_episodes", "batch_size", "time_steps", "workers"):
+        if getattr(args, flag) < 1:
+            parser.error(f"--{flag} must be at least 1")
+    if args.start_batch < 0 or not 1 <= args.difficulty <= 5:
+        parser.error("--start_batch must not be negative, --difficulty lies in 1 to 5")
+    return args
+
+
+def make_player(policy: str, game: str, seed: int) -> Player:
+    """Return what plays the episodes: a policy by name or a trained controller."""
+    if policy in OPEN_LOOP:
+        return open_loop_player(policy)
+    require_file(Path(policy), "policy or controller", f"choose from {', '.join(OPEN_LOOP)}")
+    from reverie.agents import agent_player
+
+    return agent_player(Path(policy), game)
+
+
+@conduct
+def main(argv: list[str] | None = None) -> None:
+    """Record the batches that are not there yet."""
+    args = parse_args(argv)
+    game_class(args.game)
+    if args.render and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise InputError("--render: there is no screen here; leave the flag away")
+    options = {"difficulty": args.difficulty, "time_steps": args.time_steps}
+    player = make_player(args.policy, args.game, args.seed)
+    recorder = Recorder(args.store_folder, args.game, player, args.policy, args.seed, options)
+    args.store_folder.mkdir(parents=True, exist_ok=True)
+    starts = range(0, args.total_episodes, args.batch_size)
+    batches = [(args.start_batch + n, start) for n, start in enumerate(starts)]
+    sizes = {b: min(args.batch_size, args.total_episodes - start) for b, start in batches}
+    todo = [b for b, _ in batches if not recorder.is_done(b, sizes[b])]
+    if not todo:
+        print(f"nothing to do: all {len(batches)} batches lie in {args.store_folder}")
+        return
+    with GameWorkers(args.game, options | {"render": args.render}, args.workers) as workers:
+        for batch in todo:
+            recorder.record(workers, batch, batch * args.batch_size, sizes[batch])
+    rate = recorder.steps / recorder.seconds
+    print(
+        f"recorded {recorder.episodes} episodes, {recorder.steps} steps, {rate:.0f} steps/s, in "
+        f"{args.store_folder} ({len(batches) - len(todo)} batches were there already)"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

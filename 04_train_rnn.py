@@ -1,0 +1,212 @@
+"""Stage 4: teach an MDN-RNN to predict the next latent, the reward and the end.
+
+Reads the latents of stage 3 and writes `<upper_level_folder_name>/<output_folder_name>/`:
+`final_rnn_weights.h5` of the epoch that was best on held-out episodes, `scores.json` with the nats
+beside two baselines, the calibration of the termination head as `hazard.png`, `metrics.jsonl` and
+TensorBoard logs. The same command again continues; `--new_model` starts afresh.
+
+    # a minute's try
+    python 04_train_rnn.py --upper_level_folder_name tiny/rnn --epochs 2 --units 64 \\
+        --training_data_file tiny/rnn_format_data/rnn_training_data.npz
+
+    # the full training
+    python 04_train_rnn.py --upper_level_folder_name trained_rnn_models --skip_ahead 3 \\
+        --epochs 1000 --num_mixtures 5 --output_folder_name run_1 \\
+        --training_data_file trained_models_folder/rnn_format_data/rnn_training_data.npz
+
+    # one seed of a cluster's job array
+    python 04_train_rnn.py --seed $SLURM_ARRAY_TASK_ID \\
+        --output_folder_name run_$SLURM_ARRAY_TASK_ID --upper_level_folder_name $SCRATCH/rnn \\
+        --training_data_file $SCRATCH/rnn_format_data/rnn_training_data.npz
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reverie.artifacts import InputError, file_hash, write_config, write_json
+from reverie.frames import split_episodes
+from reverie.hazard import calibration, save_calibration
+from reverie.latents import Latents
+from reverie.plots import save_curves
+from reverie.sequences import WindowStream, persistence_nats
+from reverie.stage import conduct
+from reverie.training import NotANumber, Trainer
+from reverie.vision import warm_cosine
+from reverie.weights import load_weights, save_weights
+
+if TYPE_CHECKING:
+    from models.mdn_rnn import MDNRNN
+
+SETTINGS = (
+    "units",
+    "num_mixtures",
+    "mixture",
+    "sequence_length",
+    "skip_ahead",
+    "data_size",
+    "data_scaling_factor",
+    "batch_size",
+    "learning_rate",
+    "seed",
+)
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the flags."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    data = parser.add_argument_group("data")
+    data.add_argument(
+        "--training_data_file",
+        type=Path,
+        default=Path("trained_models_folder/rnn_format_data/rnn_training_data.npz"),
+    )
+    data.add_argument("--upper_level_folder_name", type=Path, default=Path("trained_rnn_models"))
+    data.add_argument("--output_folder_name", default="run_1")
+    data.add_argument("--data_size", type=int, default=-1, help="episodes to use, -1 for all")
+    data.add_argument("--data_scaling_factor", type=float, default=1.0, help="of the latents")
+    data.add_argument("--sequence_length", type=int, default=60, help="steps of a window")
+    data.add_argument("--skip_ahead", type=int, default=5, help="steps from window to window")
+    network = parser.add_argument_group("network")
+    network.add_argument("--units", type=int, default=512, help="of the LSTM")
+    network.add_argument("--num_mixtures", type=int, default=5)
+    network.add_argument("--mixture", choices=("joint", "per_dim"), default="joint")
+    training = parser.add_argument_group("training")
+    training.add_argument("--epochs", type=int, default=100)
+    training.add_argument("--batch_size", type=int, default=256, help="windows")
+    training.add_argument("--learning_rate", type=float, default=1e-3)
+    training.add_argument("--patience", type=int, default=20, help="epochs without improvement")
+    training.add_argument("--seed", type=int, default=0)
+    training.add_argument("--new_model", action="store_true", help="start afresh")
+    args = parser.parse_args(argv)
+    for name in ("sequence_length", "skip_ahead", "units", "num_mixtures", "epochs", "batch_size"):
+        if getattr(args, name) < 1:
+            parser.error(f"--{name} must be at least 1")
+    if args.data_scaling_factor <= 0:
+        parser.error("--data_scaling_factor must be positive")
+    return args
+
+
+def build(args: argparse.Namespace, latents: Latents) -> "MDNRNN":
+    """Build and compile the network."""
+    import keras
+
+    from models.mdn_rnn import MDNRNN
+
+    keras.utils.set_random_seed(args.seed)
+    rnn = MDNRNN(
+        latent_size=latents.latent_size,
+        action_size=latents.action_size,
+        units=args.units,
+        num_mixtures=args.num_mixtures,
+        mixture=args.mixture,
+        latent_scale=args.data_scaling_factor,
+        seed=args.seed,
+    )
+    optimizer = keras.optimizers.Adam(args.learning_rate, global_clipnorm=1.0)
+    optimizer.build(rnn.trainable_variables)
+    rnn.compile(optimizer=optimizer, jit_compile=False)
+    print(f"MDN-RNN, {args.mixture} mixture, {rnn.count_params():,} parameters")
+    return rnn
+
+
+def streams(args: argparse.Namespace, latents: Latents) -> tuple[WindowStream, WindowStream]:
+    """Return the windows to train on and the held-out ones, which do not overlap."""
+    count = len(latents.lengths)
+    if args.data_size != -1:
+        count = min(count, args.data_size)
+    train, held_out = split_episodes(count)
+    return (
+        WindowStream(
+            latents, train, args.sequence_length, args.skip_ahead, args.batch_size, args.seed
+        ),
+        WindowStream(
+            latents, held_out, args.sequence_length, args.sequence_length, args.batch_size
+        ),
+    )
+
+
+@conduct
+def main(argv: list[str] | None = None) -> None:
+    """Train until all epochs are done or patience is out, then judge the best weights."""
+    args = parse_args(argv)
+    latents = Latents(args.training_data_file)
+    folder = args.upper_level_folder_name / args.output_folder_name
+    weights = folder / "final_rnn_weights.h5"
+    train, held_out = streams(args, latents)
+    rnn = build(args, latents)
+    notes = {key: latents.header[key] for key in ("game", "vae", "action_space")}
+    notes["latents"] = file_hash(args.training_data_file)
+    trainer = Trainer(
+        rnn,
+        folder,
+        train.batches,
+        held_out.in_order,
+        warm_cosine(args.learning_rate),
+        train.steps_per_epoch,
+    )
+
+    def after_epoch(row: dict) -> None:
+        if row["improved"]:
+            save_weights(weights, rnn, notes)
+        print(
+            f"epoch {row['epoch']}: {row['nats_per_frame']:.2f} nats per frame, held out "
+            f"{row['val_nats_per_frame']:.2f}, one component {row['val_gaussian']:.2f}, "
+            f"termination {row['val_termination']:.4f}"
+        )
+
+    settings = {name: getattr(args, name) for name in SETTINGS} | {"latents": notes["latents"]}
+    if not args.new_model and trainer.resume():
+        if trainer.progress.settings != settings:
+            raise InputError(
+                f"{trainer.checkpoint}: from a run with other flags or data; repeat those, choose "
+                "another --output_folder_name, or add --new_model to start afresh"
+            )
+        if trainer.progress.finished and trainer.progress.epoch >= args.epochs:
+            print(f"nothing to do: trained already, weights in {weights}")
+            return
+    trainer.progress.settings = settings
+    write_config(folder, vars(args), {"latents": args.training_data_file})
+    try:
+        trainer.run(args.epochs, after_epoch, args.patience)
+    except NotANumber as error:
+        raise InputError(f"{error}; lower --learning_rate") from error
+    load_weights(weights, rnn)
+    report(folder, rnn, trainer, train, held_out)
+    print(f"trained {trainer.progress.epoch} epochs; weights in {weights}")
+
+
+def report(
+    folder: Path, rnn: "MDNRNN", trainer: Trainer, train: WindowStream, held_out: WindowStream
+) -> None:
+    """Write scores, curves and the calibration of the best weights, and print them."""
+    best = min(trainer.progress.history, key=lambda row: row["val_loss"])
+    size = rnn.latent_size
+    nats = {
+        "mixture": best["val_nats_per_frame"],
+        "one component": best["val_gaussian"],
+        "next latent = this latent": persistence_nats(train, held_out),
+    }
+    print("held-out episodes          nats per frame   per dimension")
+    for name, value in nats.items():
+        print(f"{name:26s} {value:14.2f} {value / size:15.3f}")
+    hazards = calibration(rnn, held_out)
+    print(
+        f"termination: {hazards['observed_ends']} episodes ended, "
+        f"{hazards['expected_ends']:.1f} expected"
+    )
+    save_calibration(folder / "hazard.png", hazards)
+    epochs = [row["epoch"] for row in trainer.progress.history]
+    curves = {
+        name: (epochs, [row[key] / size for row in trainer.progress.history])
+        for name, key in (("training", "nats_per_frame"), ("held out", "val_nats_per_frame"))
+    }
+    save_curves(folder / "curves.png", curves, "epoch", "nats per dimension")
+    write_json(folder / "scores.json", {"nats_per_frame": nats, "latent_size": size} | hazards)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

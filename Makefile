@@ -1,0 +1,44 @@
+# Two commands set everything up on a fresh machine: `make run` and `make test`.
+# PYTHON chooses the interpreter: 3.10, 3.11 or 3.12.
+PYTHON ?= python3
+VENV   ?= .venv
+RUN    ?= runs/doom
+BIN    := $(VENV)/bin
+
+.PHONY: help run test lint bench clean
+
+help:
+	@echo "make run    record Doom, learn to dream it, evolve an agent in the dream, score it"
+	@echo "make test   run the tests"
+	@echo "make lint   check format and style"
+	@echo "make bench  measure, and write the tables of README.md"
+
+run: $(VENV)/.run
+	$(BIN)/python -m reverie.quickstart --folder "$(RUN)"
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.run
+
+clean:
+	rm -rf $(VENV) runs
+
+$(VENV)/.run: requirements.lock pyproject.toml
+	@echo "== creating $(VENV) and installing what Reverie needs (a minute or two)"
+	@$(PYTHON) -c "import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))" \
+		|| { echo "Reverie needs Python 3.10, 3.11 or 3.12; say which: make PYTHON=python3.11"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements-dev.lock
+	@echo "== installing what tests, lint and benchmarks need"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	@touch $@

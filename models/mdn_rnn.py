@@ -1,0 +1,172 @@
+"""The MDN-RNN: an LSTM that predicts a mixture over the next latent, the reward and the end."""
+
+import math
+from typing import Any
+
+import keras
+from keras import ops
+
+from models.mixture import Mixture
+
+HEADS = ("reward", "termination", "gaussian")
+
+
+@keras.saving.register_keras_serializable("reverie")
+class MDNRNN(keras.Model):
+    """Predicts the next latent from latents and actions (Ha and Schmidhuber, arXiv 1803.10122).
+
+    With `mixture="per_dim"`, 512 units, five components, the termination head alone and a restart
+    flag as second action it is the article's Doom network (1,678,785 parameters); with 256 units,
+    32 latents, three actions and no heads its CarRacing network (422,368).
+
+    Args:
+        latent_size: latent dimensions Z.
+        action_size: numbers in an action A.
+        units: LSTM units H.
+        num_mixtures: components K.
+        mixture: `joint` or `per_dim`, see `models.mixture`.
+        heads: what is predicted beside the mixture: `reward`, `termination`, and `gaussian`, a
+            one-component head on the same LSTM, without influence on it, that the mixture is
+            compared with.
+        latent_scale: latents are multiplied by it on their way in and divided on their way out.
+        termination_weight: factor of the termination's cross-entropy in the loss. Deaths and
+            survivals weigh the same, which keeps the hazard calibrated.
+        seed: decides the latents that are drawn in training.
+    """
+
+    def __init__(
+        self,
+        latent_size: int = 64,
+        action_size: int = 1,
+        units: int = 512,
+        num_mixtures: int = 5,
+        mixture: str = "joint",
+        heads: tuple[str, ...] = HEADS,
+        latent_scale: float = 1.0,
+        termination_weight: float = 1.0,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.latent_size, self.action_size, self.units = latent_size, action_size, units
+        self.num_mixtures, self.form = num_mixtures, mixture
+        self.heads, self.termination_weight = tuple(heads), termination_weight
+        self.latent_scale = latent_scale
+        self.mixture = Mixture(latent_size, num_mixtures, mixture)
+        self.scalars = [name for name in self.heads if name != "gaussian"]
+        self.lstm = keras.layers.LSTM(units, return_sequences=True, name="lstm")
+        outputs = self.mixture.parameters + len(self.scalars)
+        self.head = keras.layers.Dense(outputs, dtype="float32", name="head")
+        self.gaussian = Mixture(latent_size, 1, "joint")
+        if "gaussian" in self.heads:
+            size = self.gaussian.parameters
+            self.gaussian_head = keras.layers.Dense(size, dtype="float32", name="gaussian_head")
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.trackers = {
+            name: keras.metrics.Mean(name=name) for name in ("nats_per_frame", *self.heads)
+        }
+        self.build()
+
+    def build(self, input_shape: Any = None) -> None:
+        """Create the weights; every size is known from the start."""
+        self.lstm.build((None, None, self.latent_size + self.action_size))
+        self.head.build((None, None, self.units))
+        if "gaussian" in self.heads:
+            self.gaussian_head.build((None, None, self.units))
+        self.built = True
+
+    def get_config(self) -> dict:
+        """Return what rebuilds the network."""
+        return {
+            "latent_size": self.latent_size,
+            "action_size": self.action_size,
+            "units": self.units,
+            "num_mixtures": self.num_mixtures,
+            "mixture": self.form,
+            "heads": list(self.heads),
+            "latent_scale": self.latent_scale,
+            "termination_weight": self.termination_weight,
+        }
+
+    def predictions(self, hidden: Any) -> dict[str, Any]:
+        """Turn LSTM outputs `(..., H)` into predictions.
+
+        Returns:
+            `mixture` `(..., parameters)`; `reward` and `termination` `(...)`, the latter a logit.
+        """
+        raw = self.head(hidden)
+        size = self.mixture.parameters
+        outputs = {name: raw[..., size + index] for index, name in enumerate(self.scalars)}
+        return {"mixture": raw[..., :size]} | outputs
+
+    def step(self, latents: Any, actions: Any, state: list[Any]) -> list[Any]:
+        """Move the LSTM one step: `(B, Z)`, `(B, A)`, state `[h, c]` of `(B, H)` -> new state."""
+        inputs = ops.concatenate([latents * self.latent_scale, actions], axis=-1)
+        return list(self.lstm.cell(inputs, state)[1])
+
+    def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        """Predict every next frame of sequences, latents drawn anew from their posteriors.
+
+        Args:
+            inputs: `mu` and `logvar` `(B, L + 1, Z)`, `actions` `(B, L, A)`.
+            training: unused; the latents are drawn either way.
+
+        Returns:
+            What `predictions` gives, `(B, L, ...)`, `next_latent` `(B, L, Z)`, scaled, and
+            `gaussian` `(B, L, 1 + 2Z)` if there is that head.
+        """
+        mu, logvar = (ops.cast(inputs[name], "float32") for name in ("mu", "logvar"))
+        noise = keras.random.normal(ops.shape(mu), seed=self.seed_generator)
+        latents = (mu + ops.exp(0.5 * logvar) * noise) * self.latent_scale
+        actions = ops.cast(inputs["actions"], "float32")
+        hidden = self.lstm(ops.concatenate([latents[:, :-1], actions], axis=-1))
+        outputs = self.predictions(hidden) | {"next_latent": latents[:, 1:]}
+        if "gaussian" in self.heads:
+            outputs["gaussian"] = self.gaussian_head(ops.stop_gradient(hidden))
+        return outputs
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: dict[str, Any] | None = None,
+        y_pred: dict[str, Any] | None = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """Return nats per dimension of the next latent plus the losses of the heads.
+
+        The latent of a last frame is not scored: a dream never shows what follows its end.
+
+        Args:
+            x: unused.
+            y: `reward`, `termination` and `mask` `(B, L)`; the mask is 1 where a step was played.
+            y_pred: what `call` gave.
+            sample_weight: unused.
+            training: unused.
+        """
+        mask = ops.cast(y["mask"], "float32")
+        ended = ops.cast(y["termination"], "float32")
+        scored = mask * (1.0 - ended)
+        nats = self._nats(self.mixture, y_pred["mixture"], y_pred["next_latent"])
+        loss = self._average("nats_per_frame", nats, scored) / self.latent_size
+        if "gaussian" in self.heads:
+            nats = self._nats(self.gaussian, y_pred["gaussian"], y_pred["next_latent"])
+            loss += self._average("gaussian", nats, scored) / self.latent_size
+        if "reward" in self.heads:
+            error = ops.square(y_pred["reward"] - ops.cast(y["reward"], "float32"))
+            loss += self._average("reward", error, mask)
+        if "termination" in self.heads:
+            surprise = ops.binary_crossentropy(ended, y_pred["termination"], from_logits=True)
+            loss += self.termination_weight * self._average("termination", surprise, mask)
+        return loss
+
+    def _nats(self, mixture: Mixture, raw: Any, latents: Any) -> Any:
+        """Return nats per frame `(B, L)` of the unscaled latents."""
+        scale = self.latent_size * math.log(self.latent_scale)
+        return -mixture.distribution(raw).log_prob(latents) - scale
+
+    def _average(self, name: str, values: Any, weights: Any) -> Any:
+        total = ops.sum(weights)
+        mean = ops.sum(values * weights) / ops.maximum(total, 1.0)
+        self.trackers[name].update_state(mean, sample_weight=total)
+        return mean

@@ -1,0 +1,194 @@
+"""Variational autoencoders of 64x64 frames: the article's, and one that keeps small things."""
+
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+ARCHITECTURES = ("patch", "article")
+
+
+@keras.saving.register_keras_serializable("reverie")
+class VAE(keras.Model):
+    """Encodes a frame as a diagonal Gaussian over latents and decodes latents into a frame.
+
+    The loss of a frame is `reconstruction_weight * SE + max(KL, free_bits * Z)` with the squared
+    error SE summed over pixels and channels and each pixel weighted by `1 + detail_weight * d`,
+    where `d` in [0, 1] says how far the pixel departs from the mean frame of the data. Small
+    moving things are a few pixels that almost always look like the background behind them: an
+    unweighted error is cheapest when it leaves them out.
+
+    Args:
+        architecture: `patch`, the default, or `article`: the ConvVAE of Ha and Schmidhuber
+            (arXiv 1803.10122) to the parameter (4,446,915 with 64 latents, 4,348,547 with 32).
+        latent_size: number of latents Z.
+        reconstruction_weight: of the squared error; the article's is 1.
+        detail_weight: extra weight of pixels that depart from the mean frame; the article's is 0.
+        free_bits: nats of KL per latent that cost nothing, on the sum; the article's is 0.5.
+        seed: decides the latents that are drawn in training.
+    """
+
+    def __init__(
+        self,
+        architecture: str = "patch",
+        latent_size: int = 64,
+        reconstruction_weight: float = 1.0,
+        detail_weight: float = 0.0,
+        free_bits: float = 0.5,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.architecture, self.latent_size = architecture, latent_size
+        self.reconstruction_weight, self.detail_weight = reconstruction_weight, detail_weight
+        self.free_bits = free_bits
+        encoder, decoder = BUILDERS[architecture]
+        self.encoder = encoder(latent_size, self.dtype_policy)
+        self.decoder = decoder(latent_size, self.dtype_policy)
+        self.mean_frame = self.add_weight(
+            shape=(64, 64, 3), initializer="zeros", trainable=False, dtype="float32", name="mean_frame"
+        )
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.trackers = {
+            name: keras.metrics.Mean(name=name)
+            for name in ("reconstruction", "kl", "squared_error")
+        }
+        self.build()
+
+    def build(self, input_shape: Any = None) -> None:
+        """Nothing is left to build: encoder and decoder come with their weights."""
+        self.built = True
+
+    def get_config(self) -> dict:
+        """Return what rebuilds the network."""
+        return {
+            "architecture": self.architecture,
+            "latent_size": self.latent_size,
+            "reconstruction_weight": self.reconstruction_weight,
+            "detail_weight": self.detail_weight,
+            "free_bits": self.free_bits,
+        }
+
+    def encode(self, frames: Any) -> tuple[Any, Any]:
+        """Encode frames `(B, 64, 64, 3)` in 0..255 as `mu` and `logvar`, `(B, Z)` float32."""
+        return self.encoder(ops.cast(frames, "float32") / 255.0)
+
+    def decode(self, latents: Any) -> Any:
+        """Decode latents `(B, Z)` into frames `(B, 64, 64, 3)` float32 in [0, 1]."""
+        return self.decoder(latents)
+
+    def call(self, frames: Any, training: bool = False) -> dict[str, Any]:
+        """Encode and decode frames, from a drawn latent in training and from the mean otherwise."""
+        mu, logvar = self.encode(frames)
+        latents = mu
+        if training:
+            noise = keras.random.normal(ops.shape(mu), seed=self.seed_generator)
+            latents = mu + ops.exp(0.5 * logvar) * noise
+        return {"frames": self.decode(latents), "mu": mu, "logvar": logvar}
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: dict[str, Any] | None = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """Return the mean loss of a batch of frames `x` in 0..255."""
+        frames = ops.cast(x, "float32") / 255.0
+        error = ops.sum(ops.square(frames - y_pred["frames"]), axis=-1)
+        self.trackers["squared_error"].update_state(ops.mean(ops.sum(error, axis=(1, 2))))
+        if self.detail_weight:
+            error = error * (1.0 + self.detail_weight * self._detail(frames))
+        reconstruction = ops.mean(ops.sum(error, axis=(1, 2)))
+        kl = ops.mean(ops.maximum(self._kl(y_pred), self.free_bits * self.latent_size))
+        self.trackers["reconstruction"].update_state(reconstruction)
+        self.trackers["kl"].update_state(kl)
+        return self.reconstruction_weight * reconstruction + kl
+
+    def _kl(self, y_pred: dict[str, Any]) -> Any:
+        mu, logvar = y_pred["mu"], y_pred["logvar"]
+        return -0.5 * ops.sum(1.0 + logvar - ops.square(mu) - ops.exp(logvar), axis=-1)
+
+    def _detail(self, frames: Any) -> Any:
+        departure = ops.mean(ops.abs(frames - self.mean_frame), axis=-1)
+        return ops.minimum(departure / DEPARTURE, 1.0)
+
+
+DEPARTURE = 0.2  # of the range of a channel: from here on a pixel counts as detail entirely
+
+
+def _article_encoder(latent_size: int, dtype: Any) -> keras.Model:
+    """Four strided convolutions, 64 -> 31 -> 14 -> 6 -> 2."""
+    frames = keras.Input((64, 64, 3))
+    x = frames
+    for channels in (32, 64, 128, 256):
+        x = layers.Conv2D(channels, 4, strides=2, activation="relu", dtype=dtype)(x)
+    return _posterior(frames, layers.Flatten()(x), latent_size)
+
+
+def _article_decoder(latent_size: int, dtype: Any) -> keras.Model:
+    """Four transposed convolutions, 1 -> 5 -> 13 -> 30 -> 64."""
+    latents = keras.Input((latent_size,))
+    x = layers.Reshape((1, 1, 1024))(layers.Dense(1024, dtype=dtype)(latents))
+    for channels, kernel in ((128, 5), (64, 5), (32, 6)):
+        x = layers.Conv2DTranspose(channels, kernel, strides=2, activation="relu", dtype=dtype)(x)
+    x = layers.Conv2DTranspose(3, 6, strides=2, dtype=dtype)(x)
+    return keras.Model(latents, layers.Activation("sigmoid", dtype="float32")(x), name="decoder")
+
+
+def _patch_encoder(latent_size: int, dtype: Any) -> keras.Model:
+    """Patches of 4x4 pixels, merged two by two, then a dense layer over all of them.
+
+    Every layer is a matrix product, which a processor runs near its limit; on two cores the network
+    sees four times as many frames a second as the article's and is better after the same time.
+    """
+    frames = keras.Input((64, 64, 3))
+    x = _normalised(layers.Dense(WIDTH, dtype=dtype)(_space_to_depth(frames, 4)), dtype)
+    x = _normalised(layers.Dense(2 * WIDTH, dtype=dtype)(_space_to_depth(x, 2)), dtype)
+    x = _normalised(layers.Dense(8 * WIDTH, dtype=dtype)(layers.Flatten()(x)), dtype, groups=1)
+    return _posterior(frames, x, latent_size)
+
+
+def _patch_decoder(latent_size: int, dtype: Any) -> keras.Model:
+    """The encoder backwards."""
+    latents = keras.Input((latent_size,))
+    x = _normalised(layers.Dense(8 * WIDTH, dtype=dtype)(latents), dtype, groups=1)
+    x = layers.Reshape((8, 8, 2 * WIDTH))(layers.Dense(64 * 2 * WIDTH, dtype=dtype)(x))
+    x = layers.Dense(4 * WIDTH, dtype=dtype)(_normalised(x, dtype))
+    x = layers.Dense(48, dtype=dtype)(_normalised(_depth_to_space(x, 2), dtype))
+    x = layers.Activation("sigmoid", dtype="float32")(_depth_to_space(x, 4))
+    return keras.Model(latents, x, name="decoder")
+
+
+WIDTH = 32  # channels of the first layer
+BUILDERS = {
+    "article": (_article_encoder, _article_decoder),
+    "patch": (_patch_encoder, _patch_decoder),
+}
+
+
+def _posterior(frames: Any, features: Any, latent_size: int) -> keras.Model:
+    mu = layers.Dense(latent_size, dtype="float32", name="mu")(features)
+    logvar = layers.Dense(latent_size, dtype="float32", name="logvar")(features)
+    return keras.Model(frames, [mu, logvar], name="encoder")
+
+
+def _normalised(x: Any, dtype: Any, groups: int = 8) -> Any:
+    x = layers.GroupNormalization(groups, dtype=dtype)(x)
+    return layers.Activation("relu", dtype=dtype)(x)
+
+
+def _space_to_depth(x: Any, size: int) -> Any:
+    """Fold squares of `size` pixels into channels: `(H, W, C)` -> `(H/s, W/s, s*s*C)`."""
+    height, width, channels = x.shape[1] // size, x.shape[2] // size, x.shape[3]
+    x = layers.Reshape((height, size, width, size, channels))(x)
+    return layers.Reshape((height, width, size * size * channels))(layers.Permute((1, 3, 2, 4, 5))(x))
+
+
+def _depth_to_space(x: Any, size: int) -> Any:
+    """Unfold channels into squares of `size` pixels, the inverse of `_space_to_depth`."""
+    height, width, channels = x.shape[1], x.shape[2], x.shape[3] // (size * size)
+    x = layers.Reshape((height, width, size, size, channels))(x)
+    x = layers.Permute((1, 3, 2, 4, 5))(x)
+    return layers.Reshape((height * size, width * size, channels))(x)

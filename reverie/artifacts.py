@@ -1,0 +1,149 @@
+"""Files that stages hand to each other: written whole or not at all, and identified by a hash."""
+
+import contextlib
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("keras", "tensorflow", "numpy", "gymnasium", "vizdoom", "cma", "h5py")
+
+
+class InputError(Exception):
+    """Something the user handed over cannot be used.
+
+    The message is one line that names the file or flag, what is wrong with it and what mends it.
+    """
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path, suffix: str = ".tmp") -> Iterator[Path]:
+    """Yield a temporary name beside `path`; on success it becomes `path`, otherwise it is removed.
+
+    The file is flushed to the disk before it is renamed, so a reader never sees half of it, not
+    even after a power cut.
+
+    Args:
+        path: the final name; its folder is created.
+        suffix: how the temporary name ends, for writers that insist on an extension.
+
+    Raises:
+        OSError: the folder cannot be written to or the disk is full; `path` is as it was before.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        _flush_to_disk(temporary)
+        temporary.chmod(0o666 & ~_umask())
+        os.replace(temporary, path)
+        _flush_to_disk(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _flush_to_disk(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file atomically."""
+    write_text(path, json.dumps(value, indent=2, default=_plain) + "\n")
+
+
+def write_json_lines(path: Path, rows: list[dict]) -> None:
+    """Write one JSON object a line, atomically."""
+    write_text(path, "".join(json.dumps(row, default=_plain) + "\n" for row in rows))
+
+
+def read_json_lines(path: Path) -> list[dict]:
+    """Read what `write_json_lines` wrote."""
+    return [json.loads(line) for line in Path(path).read_text().splitlines()]
+
+
+def _plain(value: Any) -> Any:
+    """Turn NumPy scalars, arrays and paths into what JSON knows."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+def file_hash(path: Path) -> str:
+    """Return the first 16 hex digits of the file's SHA-256, enough to tell artifacts apart."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()[:16]
+
+
+def require_file(path: Path, what: str, mend: str) -> Path:
+    """Return `path` if it is a file.
+
+    Raises:
+        InputError: it is not there; the message says `what` is missing and which command mends it.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no {what} there; {mend}")
+    return path
+
+
+def write_config(folder: Path, arguments: dict, inputs: dict[str, Path]) -> None:
+    """Write `config.json` of a run: what was run, with which versions, on which inputs.
+
+    Args:
+        folder: the run folder.
+        arguments: the stage's parsed flags.
+        inputs: files that decide the result; their hashes are kept.
+    """
+    config = {
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "arguments": arguments,
+        "inputs": {name: {"path": path, "hash": file_hash(path)} for name, path in inputs.items()},
+        "python": sys.version.split()[0],
+        "packages": {name: _version(name) for name in PACKAGES},
+        "git_revision": _git_revision(),
+    }
+    write_json(Path(folder) / "config.json", config)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git_revision() -> str | None:
+    root = Path(__file__).resolve().parent.parent
+    try:
+        result = subprocess.run(
+            ["git", "describe", "--always", "--dirty"], cwd=root, capture_output=True, text=True
+        )
+    except OSError:
+        return None
+    return result.stdout.strip() or None

@@ -1,0 +1,190 @@
+"""Frames streamed from rollouts in shuffled batches, with memory that does not grow with the data."""
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from reverie.artifacts import InputError
+from reverie.rollouts import CHUNK, iterate_episodes
+
+HOLDOUT = 10  # every tenth episode is held out
+BUFFER = 16_384  # frames shuffled together, 200 MB
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A run of frames that lies in one HDF5 chunk."""
+
+    path: Path
+    episode: str
+    start: int
+    stop: int
+
+
+def split_episodes(count: int) -> tuple[list[int], list[int]]:
+    """Split episode numbers into those to train on and those held out, every tenth.
+
+    Raises:
+        InputError: there are fewer than two episodes.
+    """
+    if count < 2:
+        raise InputError(
+            f"{count} episode is too few to train on and hold one out; record more with "
+            "01_generate_data.py --total_episodes"
+        )
+    held_out = set(range(HOLDOUT - 1, count, HOLDOUT)) or {count - 1}
+    return [i for i in range(count) if i not in held_out], sorted(held_out)
+
+
+class FrameStream:
+    """Batches of frames from some episodes of some files.
+
+    An epoch reads all chunks in random order into a buffer and shuffles the frames inside it, which
+    is thirty times faster than reading single frames at random. The order depends on seed and
+    epoch alone.
+
+    Args:
+        paths: checked rollouts.
+        episodes: numbers of the episodes to take, counted over all files.
+        batch_size: frames a batch; what is left over at the end of an epoch is dropped.
+        seed: decides the order.
+        buffer: frames shuffled together.
+    """
+
+    def __init__(
+        self,
+        paths: list[Path],
+        episodes: list[int],
+        batch_size: int,
+        seed: int = 0,
+        buffer: int = BUFFER,
+    ) -> None:
+        self.batch_size, self.seed, self.buffer = batch_size, seed, buffer
+        self.pieces = _pieces(paths, set(episodes))
+        self.frames = sum(piece.stop - piece.start for piece in self.pieces)
+        if self.frames < batch_size:
+            raise InputError(
+                f"{self.frames} frames do not fill a batch of {batch_size}; record more episodes "
+                "with 01_generate_data.py or lower --batch_size"
+            )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Whole batches in an epoch."""
+        return self.frames // self.batch_size
+
+    def batches(self, epoch: int) -> Iterator[tuple[np.ndarray]]:
+        """Yield the shuffled batches `(B, 64, 64, 3)` uint8 of an epoch, as one-tuples."""
+        rng = np.random.default_rng([self.seed, epoch])
+        order = rng.permutation(len(self.pieces))
+        blocks = self._blocks([self.pieces[i] for i in order], rng)
+        left = np.empty((0, 64, 64, 3), np.uint8)
+        for block in prefetch(blocks):
+            frames = np.concatenate([left, block]) if len(left) else block
+            whole = len(frames) - len(frames) % self.batch_size
+            for start in range(0, whole, self.batch_size):
+                yield (frames[start : start + self.batch_size],)
+            left = frames[whole:]
+
+    def _blocks(self, pieces: list[Piece], rng: np.random.Generator) -> Iterator[np.ndarray]:
+        """Yield shuffled buffers of frames."""
+        with OpenFiles() as files:
+            waiting: list[np.ndarray] = []
+            for index, piece in enumerate(pieces):
+                waiting.append(files.read(piece))
+                full = sum(map(len, waiting)) >= self.buffer
+                if full or index == len(pieces) - 1:
+                    block = np.concatenate(waiting)
+                    yield block[rng.permutation(len(block))]
+                    waiting = []
+
+    def sample(self, count: int, name: str = "observations") -> np.ndarray:
+        """Return about `count` frames spread evenly over the episodes, the same ones every time."""
+        stride = max(1, self.frames // count)
+        with OpenFiles() as files:
+            return np.concatenate([files.read(piece, name)[::stride] for piece in self._spread(count)])
+
+    def _spread(self, count: int) -> list[Piece]:
+        every = max(1, len(self.pieces) // count)
+        return self.pieces[::every]
+
+
+def _pieces(paths: list[Path], episodes: set[int]) -> list[Piece]:
+    pieces = []
+    for number, (path, name, group) in enumerate(iterate_episodes(paths)):
+        if number in episodes:
+            frames = len(group["rewards"]) + 1
+            for start in range(0, frames, CHUNK):
+                pieces.append(Piece(path, name, start, min(start + CHUNK, frames)))
+    return pieces
+
+
+class OpenFiles:
+    """Rollouts kept open while pieces are read from them."""
+
+    def __init__(self) -> None:
+        self._files: dict[Path, h5py.File] = {}
+
+    def __enter__(self) -> "OpenFiles":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        for file in self._files.values():
+            file.close()
+
+    def read(self, piece: Piece, name: str = "observations") -> np.ndarray:
+        """Read a piece of a dataset.
+
+        Raises:
+            InputError: the data are damaged.
+        """
+        try:
+            if piece.path not in self._files:
+                self._files[piece.path] = h5py.File(piece.path, "r")
+            return self._files[piece.path][piece.episode][name][piece.start : piece.stop]
+        except (OSError, KeyError) as error:
+            raise InputError(
+                f"{piece.path}: {piece.episode} cannot be read ({error}); delete the file and run "
+                "01_generate_data.py again"
+            ) from error
+
+
+def prefetch(items: Iterable, ahead: int = 1) -> Iterator:
+    """Yield items that a thread prepares `ahead` of their use."""
+    ready: queue.Queue = queue.Queue(ahead)
+    stopping = threading.Event()
+
+    def put(entry: tuple[str, Any]) -> bool:
+        while not stopping.is_set():
+            try:
+                ready.put(entry, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def fill() -> None:
+        try:
+            if not all(put(("item", item)) for item in items):
+                return
+            put(("end", None))
+        except BaseException as error:
+            put(("error", error))
+
+    threading.Thread(target=fill, daemon=True).start()
+    try:
+        while True:
+            kind, value = ready.get()
+            if kind == "end":
+                return
+            if kind == "error":
+                raise value
+            yield value
+    finally:
+        stopping.set()

@@ -1,0 +1,129 @@
+"""ViZDoom TakeCover: strafe between two walls, live as long as the fireballs let you."""
+
+import os
+from typing import Any
+
+import cv2
+import gymnasium
+import numpy as np
+import vizdoom
+
+ROWS = 100  # of 120: the article crops its 480 rows at 400, just above the status bar
+BUTTONS = ([1, 0], [0, 0], [0, 1])  # move left, stay, move right
+MONSTER, FIREBALL = 1, 2  # bits of `object_mask`
+CATEGORIES = {"Monster": 0, "Explosive": 1}  # ViZDoom's category -> bit
+COVERED = 64  # of 255: a small pixel counts as covered from a quarter of its area
+
+
+class TakeCover(gymnasium.Env):
+    """TakeCover at 160x120, every tic one step, seen as 64x64 RGB without the status bar.
+
+    The action is one number in [-1, 1]: below -1/3 moves left, above 1/3 moves right. The reward is
+    1 for each tic alive. ViZDoom draws no picture of the tic in which the player dies, so the last
+    one stands again as the final observation.
+
+    `info` holds the ground truth of the frame from ViZDoom's labels and variables: `monsters` and
+    `fireballs` in view (int32), `health` (0 to 100), `damage` taken since the frame before,
+    `position_x` and `position_y` (map units; the walls bound y), all float32, and `object_mask`
+    `(64, 64)` uint8 with bit 1 for monsters and bit 2 for fireballs.
+
+    Args:
+        difficulty: Doom's skill, 1 to 5. At 4 random play lives as long as in the article.
+        time_steps: tics after which an episode is truncated.
+        render: show the game in a window.
+    """
+
+    name = "doomrnn"
+    env_id = "VizdoomTakeCover"
+    version = vizdoom.__version__
+    preprocessing = 1
+    objects = {"monster": MONSTER, "fireball": FIREBALL}
+    controller_bias = False  # the article's Doom controller has 1,088 weights and no bias
+    observation_space = gymnasium.spaces.Box(0, 255, (64, 64, 3), np.uint8)
+    action_space = gymnasium.spaces.Box(-1.0, 1.0, (1,), np.float32)
+
+    def __init__(self, difficulty: int = 4, time_steps: int = 2100, render: bool = False) -> None:
+        self.time_steps = time_steps
+        self._game = _start_engine(difficulty, render)
+
+    def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple:
+        """Start an episode; the seed decides it entirely."""
+        super().reset(seed=seed)
+        self._game.set_seed(int(self.np_random.integers(2**31)) if seed is None else seed)
+        self._game.new_episode()
+        self._steps = 0
+        self._health = self._game.get_game_variable(vizdoom.GameVariable.HEALTH)
+        self._look()
+        return self._frame, self._info()
+
+    def step(self, action: np.ndarray) -> tuple:
+        """Play one tic."""
+        direction = float(np.asarray(action).reshape(-1)[0])
+        button = BUTTONS[1 + int(direction > 1 / 3) - int(direction < -1 / 3)]
+        reward = self._game.make_action(button)
+        self._steps += 1
+        terminated = self._game.is_episode_finished()
+        if not terminated:
+            self._look()
+        truncated = not terminated and self._steps >= self.time_steps
+        return self._frame, float(reward), terminated, truncated, self._info()
+
+    def close(self) -> None:
+        """End the engine."""
+        self._game.close()
+
+    def _look(self) -> None:
+        state = self._game.get_state()
+        self._frame = cv2.resize(
+            state.screen_buffer[:ROWS], (64, 64), interpolation=cv2.INTER_AREA
+        )
+        self._count, self._mask = _objects(state)
+
+    def _info(self) -> dict[str, Any]:
+        variable = self._game.get_game_variable
+        health = max(0.0, variable(vizdoom.GameVariable.HEALTH))
+        damage, self._health = max(0.0, self._health - health), health
+        return {
+            "monsters": np.int32(self._count[0]),
+            "fireballs": np.int32(self._count[1]),
+            "health": np.float32(health),
+            "damage": np.float32(damage),
+            "position_x": np.float32(variable(vizdoom.GameVariable.POSITION_X)),
+            "position_y": np.float32(variable(vizdoom.GameVariable.POSITION_Y)),
+            "object_mask": self._mask,
+        }
+
+
+def _start_engine(difficulty: int, render: bool) -> vizdoom.DoomGame:
+    game = vizdoom.DoomGame()
+    game.load_config(os.path.join(vizdoom.scenarios_path, "take_cover.cfg"))
+    game.set_doom_config_path(os.devnull)  # else the engine leaves an ini file where it starts
+    game.set_screen_resolution(vizdoom.ScreenResolution.RES_160X120)
+    game.set_screen_format(vizdoom.ScreenFormat.RGB24)
+    game.set_render_hud(True)
+    game.set_labels_buffer_enabled(True)
+    game.set_available_game_variables([vizdoom.GameVariable.HEALTH])
+    game.set_doom_skill(difficulty)
+    game.set_episode_timeout(0)  # truncation is ours: the engine shows no frame after its own
+    game.set_window_visible(render)
+    game.set_mode(vizdoom.Mode.PLAYER)
+    game.init()
+    return game
+
+
+def _objects(state: vizdoom.GameState) -> tuple[list[int], np.ndarray]:
+    """Count monsters and fireballs in view and mark their pixels in the small frame."""
+    count = [0, 0]
+    table = np.zeros((256, 2), np.uint8)
+    for label in state.labels:
+        kind = CATEGORIES.get(label.object_category)
+        if kind is not None and label.y < ROWS:
+            count[kind] += 1
+            table[label.value, kind] = 255
+    mask = np.zeros((64, 64), np.uint8)
+    for kind, bit in enumerate((MONSTER, FIREBALL)):
+        if count[kind]:
+            full = cv2.LUT(state.labels_buffer[:ROWS], table[:, kind])
+            small = cv2.resize(full, (64, 64), interpolation=cv2.INTER_AREA)
+            mask |= np.where(small >= COVERED, np.uint8(bit), np.uint8(0))
+    return count, mask

@@ -1,0 +1,74 @@
+"""Pictures that a person looks at: strips of frames, curves, histograms."""
+
+from pathlib import Path
+
+import imageio.v3 as imageio
+import numpy as np
+
+from reverie.artifacts import atomic_path
+
+
+def tile(rows: list[np.ndarray], scale: int = 2, gap: int = 2) -> np.ndarray:
+    """Lay rows of frames out as one picture.
+
+    Args:
+        rows: each `(N, H, W, 3)`, uint8 or float in [0, 1].
+        scale: enlargement.
+        gap: white pixels between frames.
+
+    Returns:
+        `(H', W', 3)` uint8.
+    """
+    strips = []
+    for frames in rows:
+        frames = as_bytes(frames).repeat(scale, axis=1).repeat(scale, axis=2)
+        framed = np.pad(frames, ((0, 0), (gap, gap), (gap, gap), (0, 0)), constant_values=255)
+        strips.append(np.concatenate(list(framed), axis=1))
+    return np.concatenate(strips, axis=0)
+
+
+def as_bytes(frames: np.ndarray) -> np.ndarray:
+    """Turn frames in [0, 1] into uint8; bytes stay as they are."""
+    if frames.dtype == np.uint8:
+        return frames
+    return np.clip(np.rint(frames * 255.0), 0, 255).astype(np.uint8)
+
+
+def save_picture(path: Path, picture: np.ndarray) -> None:
+    """Write a PNG atomically."""
+    with atomic_path(path, ".png") as temporary:
+        imageio.imwrite(temporary, picture)
+
+
+def save_video(path: Path, frames: np.ndarray, fps: int = 35) -> None:
+    """Write frames `(T, H, W, 3)` uint8 as an H.264 video that browsers play, atomically."""
+    with atomic_path(path, ".mp4") as temporary:
+        imageio.imwrite(temporary, frames, plugin="FFMPEG", fps=fps, macro_block_size=2)
+
+
+def save_curves(
+    path: Path, curves: dict[str, tuple], x_label: str, y_label: str, title: str = ""
+) -> None:
+    """Plot curves into a PNG.
+
+    Args:
+        path: the picture.
+        curves: for each name x, y and optionally half the height of a band around y.
+        x_label: of the horizontal axis.
+        y_label: of the vertical axis.
+        title: over the plot.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.add_subplot()
+    for name, (x, y, *band) in curves.items():
+        (line,) = axes.plot(x, y, marker="o", markersize=3, label=name)
+        if band:
+            low, high = np.subtract(y, band[0]), np.add(y, band[0])
+            axes.fill_between(x, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
+    axes.set(xlabel=x_label, ylabel=y_label, title=title)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    with atomic_path(path, ".png") as temporary:
+        figure.savefig(temporary, dpi=110)

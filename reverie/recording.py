@@ -1,0 +1,138 @@
+"""Record batches of whole episodes: each episode is safe the moment it ends."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import gymnasium
+
+from reverie.artifacts import InputError
+from reverie.games import game_class
+from reverie.policies import episode_seeds
+from reverie.rollouts import batch_path, check_batch, merge_episodes
+from reverie.stage import progress, stop_signal
+from reverie.workers import GameWorkers
+
+Player = Callable[[GameWorkers, list[tuple[int, Path]]], Iterator[int]]
+
+
+def open_loop_player(policy: str) -> Player:
+    """Return a player that records `(seed, path)` jobs with a policy that does not look."""
+
+    def play(workers: GameWorkers, jobs: list[tuple[int, Path]]) -> Iterator[int]:
+        for _, (steps, _) in workers.map("play", [(seed, policy, path) for seed, path in jobs]):
+            yield steps
+
+    return play
+
+
+class Recorder:
+    """Records batches of a game into a folder.
+
+    Finished batches are skipped and finished episodes of an unfinished batch are kept: they lie in
+    `.<game>_<batch>.parts` until the batch is whole. A damaged batch is set aside and recorded anew.
+
+    Args:
+        folder: where the batches go.
+        game: the game's name.
+        player: plays the episodes.
+        policy: the name that the rollouts carry.
+        seed: decides the seeds of all episodes.
+        options: what the game's class takes.
+    """
+
+    def __init__(
+        self, folder: Path, game: str, player: Player, policy: str, seed: int, options: dict
+    ) -> None:
+        self.folder, self.game, self.player = Path(folder), game, player
+        self.policy, self.seed, self.options = policy, seed, options
+        self.episodes = self.steps = self.skipped = 0
+        self.seconds = 0.0
+
+    def is_done(self, batch: int, size: int) -> bool:
+        """Tell whether a batch needs no work, and set a damaged one aside.
+
+        Raises:
+            InputError: a sound batch is there but was recorded otherwise.
+        """
+        path = batch_path(self.folder, self.game, batch)
+        if not path.exists():
+            return False
+        try:
+            check_batch(path, self.game)
+        except InputError as error:
+            aside = path.with_suffix(".damaged")
+            path.rename(aside)
+            print(f"set aside as {aside.name}: {error}")
+            return False
+        self._check_same_recording(path, size)
+        return True
+
+    def _check_same_recording(self, path: Path, size: int) -> None:
+        import h5py
+
+        with h5py.File(path, "r") as file:
+            for name, value in (self.attributes() | {"total_episodes": size}).items():
+                if file.attrs.get(name) != value:
+                    raise InputError(
+                        f"{path}: recorded with {name} {file.attrs.get(name)}, not {value}; choose "
+                        "another --store_folder or --start_batch, or delete the file"
+                    )
+
+    def attributes(self) -> dict:
+        """Return what every batch of this recording says of itself."""
+        game = game_class(self.game)
+        return {
+            "game": self.game,
+            "env_id": game.env_id,
+            "env_version": game.version,
+            "preprocessing": game.preprocessing,
+            "observation_space": _describe(game.observation_space),
+            "action_space": _describe(game.action_space),
+            "policy": self.policy,
+            "seed": self.seed,
+            "options": json.dumps(self.options, sort_keys=True),
+        }
+
+    def record(self, workers: GameWorkers, batch: int, start: int, count: int) -> None:
+        """Record episodes `start` to `start + count - 1` of the run as one batch."""
+        parts = self.folder / f".{self.game}_{batch}.parts"
+        self._check_parts(parts)
+        seeds = episode_seeds(self.seed, start, count)
+        jobs = [(seed, parts / f"{index:05d}.h5") for index, seed in enumerate(seeds)]
+        missing = [job for job in jobs if not job[1].exists()]
+        begin = time.perf_counter()
+        description = batch_path(self.folder, self.game, batch).name
+        with progress(total=count, initial=count - len(missing), desc=description) as bar:
+            for steps in self.player(workers, missing):
+                self.episodes += 1
+                self.steps += steps
+                bar.update()
+                stop_signal.check()
+        path = batch_path(self.folder, self.game, batch)
+        merge_episodes([path for _, path in jobs], path, self.attributes())
+        shutil.rmtree(parts)
+        self.seconds += time.perf_counter() - begin
+
+    def _check_parts(self, parts: Path) -> None:
+        """Keep the parts of an earlier start only if they were recorded in the same way."""
+        note = parts / "recording.json"
+        same = json.dumps(self.attributes(), sort_keys=True)
+        if parts.exists() and not (note.exists() and note.read_text() == same):
+            shutil.rmtree(parts)
+        parts.mkdir(parents=True, exist_ok=True)
+        note.write_text(same)
+
+
+def _describe(space: gymnasium.spaces.Box) -> str:
+    return json.dumps(
+        {
+            "type": type(space).__name__,
+            "shape": space.shape,
+            "low": float(space.low.min()),
+            "high": float(space.high.max()),
+            "dtype": str(space.dtype),
+        }
+    )

@@ -1,0 +1,210 @@
+"""Recorded episodes on disk: HDF5 files with Minari's field names, one group an episode."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from reverie.artifacts import InputError, atomic_path
+
+SCHEMA = 1
+CHUNK = 64  # frames; about 0.8 MB, what a reader takes at once
+FRAME_SHAPE = (64, 64, 3)
+
+
+@dataclass
+class Episode:
+    """One whole episode of T steps.
+
+    Attributes:
+        seed: what the game was started with.
+        observations: `(T + 1, 64, 64, 3)` uint8, the final frame included.
+        actions: `(T, A)` float32.
+        rewards: `(T,)` float32.
+        terminations: `(T,)` bool, true where the game ended by itself.
+        truncations: `(T,)` bool, true where the time was up.
+        infos: ground truth of each frame, arrays of `T + 1`.
+    """
+
+    seed: int
+    observations: np.ndarray
+    actions: np.ndarray
+    rewards: np.ndarray
+    terminations: np.ndarray
+    truncations: np.ndarray
+    infos: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+class EpisodeBuilder:
+    """Collects an episode step by step."""
+
+    def __init__(self, seed: int, observation: np.ndarray, info: dict) -> None:
+        self.seed = seed
+        self.observations = [observation]
+        self.infos = [info]
+        self.steps: list[tuple] = []
+
+    def add(
+        self,
+        action: np.ndarray,
+        observation: np.ndarray,
+        reward: float,
+        terminated: bool,
+        truncated: bool,
+        info: dict,
+    ) -> None:
+        """Add what one step gave."""
+        self.observations.append(observation)
+        self.infos.append(info)
+        self.steps.append((action, reward, terminated, truncated))
+
+    def build(self) -> Episode:
+        """Return the episode as arrays."""
+        actions, rewards, terminations, truncations = zip(*self.steps)
+        return Episode(
+            seed=self.seed,
+            observations=np.stack(self.observations),
+            actions=np.stack(actions).astype(np.float32),
+            rewards=np.array(rewards, np.float32),
+            terminations=np.array(terminations, bool),
+            truncations=np.array(truncations, bool),
+            infos={key: np.stack([info[key] for info in self.infos]) for key in self.infos[0]},
+        )
+
+
+def write_episode(path: Path, episode: Episode) -> None:
+    """Write one episode as a file of its own, atomically; `merge_episodes` joins such files."""
+    with atomic_path(path, ".h5") as temporary, h5py.File(temporary, "w") as file:
+        group = file.create_group("episode")
+        group.attrs["seed"] = episode.seed
+        group.attrs["total_steps"] = len(episode.rewards)
+        _write_frames(group, "observations", episode.observations)
+        for name in ("actions", "rewards", "terminations", "truncations"):
+            group[name] = getattr(episode, name)
+        for name, values in episode.infos.items():
+            if values.ndim == 1:
+                group[f"infos/{name}"] = values
+            else:
+                _write_frames(group, f"infos/{name}", values)
+
+
+def _write_frames(group: h5py.Group, name: str, frames: np.ndarray) -> None:
+    chunks = (min(CHUNK, len(frames)), *frames.shape[1:])
+    group.create_dataset(name, data=frames, chunks=chunks, compression="lzf")
+
+
+def merge_episodes(parts: list[Path], path: Path, attributes: dict) -> None:
+    """Join files of one episode each into a batch, atomically.
+
+    Args:
+        parts: what `write_episode` wrote, in the order the batch shall have.
+        path: the batch.
+        attributes: what the batch says of itself: game, environment, spaces, policy, seed.
+    """
+    with atomic_path(path, ".h5") as temporary, h5py.File(temporary, "w") as file:
+        file.attrs.update({"schema": SCHEMA, "total_episodes": len(parts)} | attributes)
+        for index, part in enumerate(parts):
+            with h5py.File(part, "r") as source:
+                source.copy("episode", file, f"episode_{index:05d}")
+
+
+def batch_path(folder: Path, game: str, batch: int) -> Path:
+    """Return the file of a batch."""
+    return Path(folder) / f"{game}_{batch}.h5"
+
+
+def find_batches(
+    folder: Path, game: str, start_batch: int = 0, max_batch: int | None = None
+) -> list[Path]:
+    """Return the checked batches of a game from `start_batch` to `max_batch`, both included.
+
+    Raises:
+        InputError: there is no such folder or batch, or a file cannot be used.
+    """
+    folder = Path(folder)
+    record = f"record it with: python 01_generate_data.py {game} --store_folder {folder}"
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; {record}")
+    numbers = {}
+    for path in folder.glob(f"{game}_*.h5"):
+        if match := re.fullmatch(rf"{re.escape(game)}_(\d+)\.h5", path.name):
+            numbers[int(match[1])] = path
+    last = max(numbers, default=0) if max_batch is None else max_batch
+    paths = [numbers[n] for n in sorted(numbers) if start_batch <= n <= last]
+    if not paths:
+        found = ", ".join(sorted(p.name for p in folder.glob("*.h5"))[:3]) or "no rollouts at all"
+        raise InputError(
+            f"{folder}: no rollouts {game}_{start_batch}.h5 to {game}_{last}.h5 but {found}; {record}"
+        )
+    for path in paths:
+        check_batch(path, game)
+    return paths
+
+
+def check_batch(path: Path, game: str) -> None:
+    """Check schema, game and shapes of a batch of rollouts.
+
+    Raises:
+        InputError: the file is damaged, foreign, empty or of another game.
+    """
+    mend = f"run 01_generate_data.py {game} again: it sets the file aside and records it anew"
+    try:
+        with h5py.File(path, "r") as file:
+            _check_attributes(path, file, game, mend)
+            for name, group in file.items():
+                _check_episode(path, name, group, mend)
+    except (OSError, KeyError, RuntimeError) as error:
+        raise InputError(f"{path}: damaged or not HDF5 ({error}); {mend}") from error
+
+
+def _check_attributes(path: Path, file: h5py.File, game: str, mend: str) -> None:
+    if "schema" not in file.attrs:
+        raise InputError(f"{path}: not a file of rollouts (it has no schema attribute); {mend}")
+    if file.attrs["schema"] != SCHEMA:
+        raise InputError(
+            f"{path}: rollouts of schema {file.attrs['schema']}, this version reads {SCHEMA}; {mend}"
+        )
+    if file.attrs["game"] != game:
+        raise InputError(
+            f"{path}: rollouts of {file.attrs['game']!r}, not of {game!r}; "
+            "name the game that was recorded"
+        )
+    if len(file) == 0:
+        raise InputError(f"{path}: holds no episodes; {mend}")
+
+
+def _check_episode(path: Path, name: str, group: h5py.Group, mend: str) -> None:
+    steps = len(group["rewards"])
+    if steps == 0 or group["observations"].shape != (steps + 1, *FRAME_SHAPE):
+        raise InputError(
+            f"{path}: {name} has frames {group['observations'].shape} for {steps} steps, "
+            f"expected ({steps + 1}, 64, 64, 3); {mend}"
+        )
+    for field_name in ("actions", "rewards"):
+        if not np.isfinite(group[field_name][:]).all():
+            raise InputError(f"{path}: {name} has NaN in its {field_name}; {mend}")
+
+
+def batch_attributes(path: Path) -> dict:
+    """Return what a batch says of itself, spaces decoded from JSON."""
+    with h5py.File(path, "r") as file:
+        attributes = dict(file.attrs)
+    attributes["action_space"] = json.loads(attributes["action_space"])
+    return attributes
+
+
+def iterate_episodes(paths: list[Path]) -> Iterator[tuple[Path, str, h5py.Group]]:
+    """Yield file, group name and open group of every episode, in order."""
+    for path in paths:
+        with h5py.File(path, "r") as file:
+            for name in sorted(file):
+                yield path, name, file[name]
+
+
+def episode_lengths(paths: list[Path]) -> np.ndarray:
+    """Return the number of steps of every episode."""
+    return np.array([len(group["rewards"]) for _, _, group in iterate_episodes(paths)])

@@ -1,0 +1,45 @@
+"""What a list of episode scores says."""
+
+import numpy as np
+
+RESAMPLES = 10_000
+
+
+def bootstrap_interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
+    """Return the 95 % percentile bootstrap interval of the mean (Efron, 1979)."""
+    values = np.asarray(values, float)
+    rng = np.random.default_rng(seed)
+    means = values[rng.integers(len(values), size=(RESAMPLES, len(values)))].mean(axis=1)
+    return tuple(float(edge) for edge in np.percentile(means, [2.5, 97.5]))
+
+
+def summary(values: np.ndarray, limit: float) -> dict:
+    """Summarise the scores of n episodes.
+
+    Args:
+        values: one score an episode.
+        limit: the highest score there is.
+
+    Returns:
+        `mean`, `std`, `median`, `episodes`, `interval` (95 %, of the mean) and `at_limit`, the share
+        that reached it.
+    """
+    values = np.asarray(values, float)
+    return {
+        "mean": float(values.mean()),
+        "std": float(values.std()),
+        "median": float(np.median(values)),
+        "episodes": len(values),
+        "interval": bootstrap_interval(values),
+        "at_limit": float((values >= limit).mean()),
+    }
+
+
+def sentence(result: dict) -> str:
+    """Write a summary as one line."""
+    low, high = result["interval"]
+    return (
+        f"{result['mean']:.0f} ± {result['std']:.0f} (n {result['episodes']}, 95 % interval "
+        f"{low:.0f} to {high:.0f}, median {result['median']:.0f}, "
+        f"{100 * result['at_limit']:.0f} % reach the limit)"
+    )

@@ -1,0 +1,88 @@
+"""The conduct that every numbered script shares: exit codes, signals, progress, last words."""
+
+import contextlib
+import errno
+import functools
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from tqdm import tqdm
+
+from reverie.artifacts import InputError
+
+EXIT_BAD_INPUT = 2
+EXIT_REQUEUE = 75  # EX_TEMPFAIL of sysexits.h: a scheduler may run the same command again
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
+
+
+class Stopped(Exception):
+    """A signal asked the stage to stop, and everything worth keeping has been saved."""
+
+
+class StopSignal:
+    """Remembers that SIGTERM or SIGUSR1 arrived, for loops that stop where it is safe."""
+
+    def __init__(self) -> None:
+        self.requested = False
+
+    def check(self) -> None:
+        """Raise `Stopped` if a signal has arrived; call it when all work is saved."""
+        if self.requested:
+            raise Stopped
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Listen for the two signals inside the block."""
+        numbers = (signal.SIGTERM, signal.SIGUSR1)
+        previous = [signal.signal(number, self._remember) for number in numbers]
+        try:
+            yield
+        finally:
+            for number, handler in zip(numbers, previous):
+                signal.signal(number, handler)
+
+    def _remember(self, *_: Any) -> None:
+        self.requested = True
+
+
+stop_signal = StopSignal()
+
+
+def conduct(main: Callable[..., None]) -> Callable[..., int]:
+    """Give a script's `main` the exit codes of a stage.
+
+    0 when it is done, 2 with one line on standard error for input that cannot be used or a place
+    that cannot be written to, 75 when a signal stopped it after saving.
+    """
+
+    @functools.wraps(main)
+    def wrapper(argv: list[str] | None = None) -> int:
+        stop_signal.requested = False
+        try:
+            with stop_signal.listening():
+                main(argv)
+        except InputError as error:
+            return _fail(str(error))
+        except OSError as error:
+            if error.errno not in UNWRITABLE:
+                raise
+            place = error.filename or "the output folder"
+            return _fail(f"{place}: {error.strerror}; free or choose another folder and run again")
+        except Stopped:
+            print("stopped by a signal; the same command continues", file=sys.stderr)
+            return EXIT_REQUEUE
+        return 0
+
+    return wrapper
+
+
+def _fail(message: str) -> int:
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    return EXIT_BAD_INPUT
+
+
+def progress(items: Iterable | None = None, **options: Any) -> tqdm:
+    """Return a progress bar that is silent when the output is not a terminal."""
+    return tqdm(items, disable=None, leave=False, dynamic_ncols=True, **options)

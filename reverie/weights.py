@@ -1,0 +1,108 @@
+"""Networks on disk: HDF5 with plain arrays and the configuration that rebuilds them, no code."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+
+from reverie.artifacts import InputError, atomic_path, require_file
+
+if TYPE_CHECKING:
+    import keras
+
+SCHEMA = 1
+
+
+def save_weights(
+    path: Path, model: "keras.Model", notes: dict | None = None, dtype: str = "float32"
+) -> None:
+    """Write a network's weights and configuration, atomically.
+
+    Args:
+        path: the file.
+        model: a network of `models/` with `get_config`.
+        notes: what else belongs to it (game, hashes of inputs, action space), as JSON.
+        dtype: `float16` halves the file.
+    """
+    with atomic_path(path, ".h5") as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["schema"] = SCHEMA
+        file.attrs["network"] = type(model).__name__
+        file.attrs["config"] = json.dumps(model.get_config())
+        file.attrs["notes"] = json.dumps(notes or {})
+        for variable in model.weights:
+            file[f"weights/{variable.path}"] = np.asarray(variable.value).astype(dtype)
+
+
+def read_header(path: Path, network: str, mend: str) -> tuple[dict, dict]:
+    """Read configuration and notes of a weights file without building the network.
+
+    Args:
+        path: the file.
+        network: class name that is expected.
+        mend: the command that makes such a file, for the message.
+
+    Raises:
+        InputError: the file is missing, damaged or holds something else.
+    """
+    require_file(path, f"weights of a {network}", mend)
+    try:
+        with h5py.File(path, "r") as file:
+            if file.attrs.get("network") != network or "weights" not in file:
+                raise InputError(
+                    f"{path}: holds no {network} but {file.attrs.get('network', 'something else')};"
+                    f" {mend}"
+                )
+            return json.loads(file.attrs["config"]), json.loads(file.attrs["notes"])
+    except (OSError, KeyError, RuntimeError) as error:
+        raise InputError(f"{path}: damaged or not HDF5 ({error}); {mend}") from error
+
+
+def load_weights(path: Path, model: "keras.Model") -> None:
+    """Fill a network of the same configuration from a file.
+
+    Raises:
+        InputError: a weight is missing or has another shape.
+    """
+    with h5py.File(path, "r") as file:
+        for variable in model.weights:
+            values = file["weights"].get(variable.path)
+            if values is None or values.shape != tuple(variable.shape):
+                found = "is missing" if values is None else f"has shape {values.shape}"
+                raise InputError(f"{path}: {variable.path} {found}, expected {variable.shape}")
+            variable.assign(np.asarray(values, dtype="float32"))
+
+
+def save_checkpoint(path: Path, model: "keras.Model", state: dict) -> None:
+    """Write all that continues a training run: weights, optimiser, random state, position."""
+    with atomic_path(path, ".h5") as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["state"] = json.dumps(state)
+        for index, variable in enumerate(_training_variables(model)):
+            file[f"variables/{index:04d}"] = np.asarray(variable.value)
+
+
+def load_checkpoint(path: Path, model: "keras.Model") -> dict:
+    """Restore what `save_checkpoint` wrote into a compiled and built network; return the state.
+
+    Raises:
+        InputError: the checkpoint is of another network.
+    """
+    mend = "add --new_model to start afresh"
+    try:
+        with h5py.File(path, "r") as file:
+            values = [file["variables"][name][()] for name in sorted(file["variables"])]
+            state = json.loads(file.attrs["state"])
+    except (OSError, KeyError, RuntimeError) as error:
+        raise InputError(f"{path}: damaged checkpoint ({error}); {mend}") from error
+    variables = _training_variables(model)
+    if [v.shape for v in values] != [tuple(v.shape) for v in variables]:
+        raise InputError(f"{path}: checkpoint of a network with other sizes; {mend}")
+    for variable, value in zip(variables, values):
+        variable.assign(value)
+    return state
+
+
+def _training_variables(model: "keras.Model") -> list[Any]:
+    """All variables that decide the next step: weights, random state, optimiser, running means."""
+    return [*model.variables, *model.optimizer.variables, *model.metrics_variables]

@@ -1,0 +1,167 @@
+"""Processes that hold one game each and know nothing of TensorFlow."""
+
+import multiprocessing
+import os
+import threading
+import traceback
+from collections.abc import Iterable, Iterator
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reverie.games import make_game
+from reverie.policies import open_loop_actions
+from reverie.rollouts import EpisodeBuilder, write_episode
+
+
+class GameHost:
+    """A game inside a worker: played step by step from outside, or a whole episode at once.
+
+    Args:
+        game: the game's name.
+        options: what its class takes.
+    """
+
+    def __init__(self, game: str, options: dict) -> None:
+        self.game = make_game(game, **options)
+
+    def reset(self, seed: int, path: Path | None = None) -> np.ndarray:
+        """Start an episode, recorded to `path` if there is one; return the first frame."""
+        observation, info = self.game.reset(seed=seed)
+        self.path = path
+        self.builder = EpisodeBuilder(seed, observation, info) if path else None
+        return observation
+
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool]:
+        """Play one step; return frame, reward and whether the episode is over."""
+        observation, reward, terminated, truncated, info = self.game.step(action)
+        done = terminated or truncated
+        if self.builder is not None:
+            self.builder.add(action, observation, reward, terminated, truncated, info)
+            if done:
+                write_episode(self.path, self.builder.build())
+        return observation, reward, done
+
+    def play(self, seed: int, policy: str, path: Path | None = None) -> tuple[int, float]:
+        """Play a whole episode with a policy that does not look; return its length and return."""
+        self.reset(seed, path)
+        actions = open_loop_actions(policy, seed, self.game.time_steps, self.game.action_space)
+        total = 0.0
+        for count, action in enumerate(actions, start=1):
+            _, reward, done = self.step(action)
+            total += reward
+            if done:
+                break
+        return count, total
+
+
+def _serve(connection: Connection, game: str, options: dict) -> None:
+    """Answer requests `(method, arguments)` until the parent hangs up."""
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    try:
+        _limit_threads()
+        host = GameHost(game, options)
+        while True:
+            method, arguments = connection.recv()
+            connection.send(("done", getattr(host, method)(*arguments)))
+    except (EOFError, KeyboardInterrupt, BrokenPipeError):
+        pass
+    except OSError as error:
+        connection.send(("oserror", (error.errno, error.strerror, error.filename)))
+    except Exception:
+        connection.send(("failed", traceback.format_exc()))
+
+
+def _die_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def _limit_threads() -> None:
+    import cv2
+
+    cv2.setNumThreads(1)  # one game a core: OpenCV's own threads only get in each other's way
+
+
+class GameWorkers:
+    """A fixed number of game processes; use it as a context manager.
+
+    Args:
+        game: the game's name.
+        options: what its class takes.
+        count: how many processes.
+    """
+
+    def __init__(self, game: str, options: dict, count: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connections: list[Connection] = []
+        self._processes = []
+        for _ in range(count):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_serve, args=(theirs, game, options), daemon=True)
+            process.start()
+            theirs.close()
+            self.connections.append(ours)
+            self._processes.append(process)
+
+    def __enter__(self) -> "GameWorkers":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        for connection in self.connections:
+            connection.close()
+        for process in self._processes:
+            process.join(timeout=5)
+            if process.is_alive():
+                process.kill()
+
+    def send(self, worker: int, method: str, *arguments: Any) -> None:
+        """Ask a worker for a method of its `GameHost`; every request has one answer."""
+        try:
+            self.connections[worker].send((method, arguments))
+        except BrokenPipeError:
+            self.receive(worker)
+
+    def receive(self, worker: int) -> Any:
+        """Return a worker's answer.
+
+        Raises:
+            OSError: the worker could not write its file.
+            RuntimeError: the worker failed or its process ended.
+        """
+        try:
+            status, value = self.connections[worker].recv()
+        except (EOFError, ConnectionResetError) as error:
+            raise RuntimeError(
+                "a game worker ended by itself (out of memory?); the same command continues"
+            ) from error
+        if status == "oserror":
+            raise OSError(*value)
+        if status == "failed":
+            raise RuntimeError(f"a game worker failed:\n{value}")
+        return value
+
+    def ready(self) -> list[int]:
+        """Wait until at least one worker has answered; return all that have."""
+        answered = wait(self.connections)
+        return [index for index, c in enumerate(self.connections) if c in answered]
+
+    def map(self, method: str, jobs: Iterable[tuple]) -> Iterator[tuple[tuple, Any]]:
+        """Yield each job with its answer as they come, every worker busy as long as jobs last."""
+        waiting = iter(jobs)
+        running: dict[int, tuple] = {}
+        for worker in range(len(self.connections)):
+            self._next(worker, method, waiting, running)
+        while running:
+            for worker in self.ready():
+                answer = self.receive(worker)
+                yield running.pop(worker), answer
+                self._next(worker, method, waiting, running)
+
+    def _next(self, worker: int, method: str, waiting: Iterator[tuple], running: dict) -> None:
+        job = next(waiting, None)
+        if job is not None:
+            self.send(worker, method, *job)
+            running[worker] = job
