@@ -50,7 +50,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     data.add_argument("--input_data_folder", type=Path, default=Path("training_data_folder"))
     data.add_argument("--environment_name", default="doomrnn", help="the game that was recorded")
     data.add_argument("--start_batch", type=int, default=0, help="first batch to use")
-    data.add_argument("--max_batch", type=int, help="last batch to use, the last there is by default")
+    data.add_argument(
+        "--max_batch", type=int, help="last batch to use, the last there is by default"
+    )
     data.add_argument("--savefolder", type=Path, default=Path("trained_models_folder"))
     network = parser.add_argument_group("network")
     network.add_argument("--architecture", choices=sorted(DEFAULTS), default="patch")
@@ -65,7 +67,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     training.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
     training.add_argument("--seed", type=int, default=0)
     training.add_argument("--new_model", action="store_true", help="start afresh")
-    training.add_argument("--save_interval", type=int, default=0, help="keep weights every n epochs")
+    training.add_argument(
+        "--save_interval", type=int, default=0, help="keep weights every n epochs"
+    )
     args = parser.parse_args(argv)
     for name, value in DEFAULTS[args.architecture].items():
         if getattr(args, name) is None:
@@ -102,7 +106,14 @@ def build(args: argparse.Namespace, frames: np.ndarray) -> "VAE":
 
 def settings(args: argparse.Namespace, stream: FrameStream) -> dict:
     """Return what must be the same when a run continues."""
-    names = ("architecture", "latent_size", "batch_size", "learning_rate", "seed", *DEFAULTS["article"])
+    names = (
+        "architecture",
+        "latent_size",
+        "batch_size",
+        "learning_rate",
+        "seed",
+        *DEFAULTS["article"],
+    )
     return {name: getattr(args, name) for name in names} | {"frames": stream.frames}
 
 
@@ -119,6 +130,7 @@ def main(argv: list[str] | None = None) -> None:
     judged = held_stream.sample(JUDGED)
     objects = game_class(args.environment_name).objects
     masks = held_stream.sample(JUDGED, "infos/object_mask") if objects else None
+    weights = args.savefolder / "final_full_vae_weights.h5"
     shown = judged[np.linspace(0, len(judged) - 1, SHOWN).astype(int)]
 
     vae = build(args, stream.sample(JUDGED))
@@ -130,7 +142,10 @@ def main(argv: list[str] | None = None) -> None:
         warm_cosine(args.learning_rate),
         stream.steps_per_epoch,
     )
-    notes = {"game": args.environment_name, "preprocessing": batch_attributes(paths[0])["preprocessing"]}
+    notes = {
+        "game": args.environment_name,
+        "preprocessing": batch_attributes(paths[0])["preprocessing"],
+    }
 
     def after_epoch(row: dict) -> None:
         decoded = reconstruct(vae, judged)
@@ -141,7 +156,9 @@ def main(argv: list[str] | None = None) -> None:
         if args.save_interval and row["epoch"] % args.save_interval == 0:
             save_weights(args.savefolder / f"vae_weights_{row['epoch']:03d}.h5", vae, notes)
         errors = ", ".join(f"{k} {v:.4f}" for k, v in row.items() if k.startswith("mse"))
-        print(f"epoch {row['epoch']}: loss {row['loss']:.2f}, held out {row['val_loss']:.2f}, {errors}")
+        print(
+            f"epoch {row['epoch']}: loss {row['loss']:.2f}, held out {row['val_loss']:.2f}, {errors}"
+        )
 
     if not args.new_model and trainer.resume():
         if trainer.progress.settings != settings(args, stream):
@@ -149,8 +166,8 @@ def main(argv: list[str] | None = None) -> None:
                 f"{trainer.checkpoint}: from a run with other flags or data; repeat those or add "
                 "--new_model to start afresh"
             )
-        if trainer.progress.epoch >= args.epochs:
-            print(f"nothing to do: {args.epochs} epochs are done, weights in {args.savefolder}")
+        if trainer.progress.epoch >= args.epochs and weights.exists():
+            print(f"nothing to do: {args.epochs} epochs are done, weights in {weights}")
             return
     trainer.progress.settings = settings(args, stream)
     write_config(args.savefolder, vars(args), {p.name: p for p in paths})
@@ -158,7 +175,6 @@ def main(argv: list[str] | None = None) -> None:
         trainer.run(args.epochs, after_epoch)
     except NotANumber as error:
         raise InputError(f"{error}; lower --learning_rate") from error
-    weights = args.savefolder / "final_full_vae_weights.h5"
     save_weights(weights, vae, notes)
     history = trainer.progress.history
     epochs = [row["epoch"] for row in history]

@@ -59,7 +59,9 @@ def encode_batch(path: Path, encoder: "Encoder") -> tuple[dict[str, np.ndarray],
         infos = group["infos"].items() if "infos" in group else ()
         rows |= {f"infos/{key}": values[:] for key, values in infos if values.ndim == 1}
         if not np.isfinite(rows["mu"]).all() or not np.isfinite(rows["logvar"]).all():
-            raise InputError(f"{path}: {name} encodes to NaN; train the VAE anew with 02_train_vae.py")
+            raise InputError(
+                f"{path}: {name} encodes to NaN; train the VAE anew with 02_train_vae.py"
+            )
         for key, values in rows.items():
             columns.setdefault(key, []).append(values)
         lengths.append(len(rows["rewards"]))

@@ -139,6 +139,12 @@ def main(argv: list[str] | None = None) -> None:
     train, held_out = streams(args, latents)
     rnn = build(args, latents)
     notes = {key: latents.header[key] for key in ("game", "vae", "action_space")}
+    first_frames = dict(zip(("first_mu", "first_logvar"), latents.first_frames()))
+    notes["recorded"] = {
+        "policy": latents.header["policy"],
+        "options": latents.header["options"],
+        "lengths": latents.lengths.tolist(),
+    }
     notes["latents"] = file_hash(args.training_data_file)
     trainer = Trainer(
         rnn,
@@ -151,7 +157,7 @@ def main(argv: list[str] | None = None) -> None:
 
     def after_epoch(row: dict) -> None:
         if row["improved"]:
-            save_weights(weights, rnn, notes)
+            save_weights(weights, rnn, notes, first_frames)
         print(
             f"epoch {row['epoch']}: {row['nats_per_frame']:.2f} nats per frame, held out "
             f"{row['val_nats_per_frame']:.2f}, one component {row['val_gaussian']:.2f}, "

@@ -54,7 +54,9 @@ class Mixture:
         if self.form == "per_dim":
             logits = ops.reshape(logits, shape)
         means = ops.reshape(raw[..., :count], shape)
-        sigmas = ops.minimum(ops.exp(ops.reshape(raw[..., count : 2 * count], shape)), SIGMA_CEILING)
+        sigmas = ops.minimum(
+            ops.exp(ops.reshape(raw[..., count : 2 * count], shape)), SIGMA_CEILING
+        )
         return logits, means, sigmas + SIGMA_FLOOR
 
     def distribution(self, raw: Any) -> Any:
@@ -92,7 +94,11 @@ class Mixture:
         return ops.reshape(both[0], (count, *choices)), both[1]
 
     def sample(
-        self, raw: Any, noise: tuple[Any, Any], temperature: Any = 1.0, sigma_temperature: Any = None
+        self,
+        raw: Any,
+        noise: tuple[Any, Any],
+        temperature: Any = 1.0,
+        sigma_temperature: Any = None,
     ) -> tuple[Any, Any]:
         """Draw the next latent.
 

@@ -46,7 +46,11 @@ class VAE(keras.Model):
         self.encoder = encoder(latent_size, self.dtype_policy)
         self.decoder = decoder(latent_size, self.dtype_policy)
         self.mean_frame = self.add_weight(
-            shape=(64, 64, 3), initializer="zeros", trainable=False, dtype="float32", name="mean_frame"
+            shape=(64, 64, 3),
+            initializer="zeros",
+            trainable=False,
+            dtype="float32",
+            name="mean_frame",
         )
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.trackers = {
@@ -183,7 +187,9 @@ def _space_to_depth(x: Any, size: int) -> Any:
     """Fold squares of `size` pixels into channels: `(H, W, C)` -> `(H/s, W/s, s*s*C)`."""
     height, width, channels = x.shape[1] // size, x.shape[2] // size, x.shape[3]
     x = layers.Reshape((height, size, width, size, channels))(x)
-    return layers.Reshape((height, width, size * size * channels))(layers.Permute((1, 3, 2, 4, 5))(x))
+    return layers.Reshape((height, width, size * size * channels))(
+        layers.Permute((1, 3, 2, 4, 5))(x)
+    )
 
 
 def _depth_to_space(x: Any, size: int) -> Any:

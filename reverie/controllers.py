@@ -64,7 +64,9 @@ class Controller:
         return ops.tanh(ops.sum(seen[:, :, None] * weights, axis=1))
 
 
-def save_controller(path: Path, controller: Controller, parameters: np.ndarray, notes: dict) -> None:
+def save_controller(
+    path: Path, controller: Controller, parameters: np.ndarray, notes: dict
+) -> None:
     """Write a controller as HDF5, atomically; `notes` say which networks it belongs to."""
     with atomic_path(path, ".h5") as temporary, h5py.File(temporary, "w") as file:
         file.attrs["controller"] = json.dumps(asdict(controller))

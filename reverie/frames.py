@@ -19,7 +19,7 @@ BUFFER = 16_384  # frames shuffled together, 200 MB
 
 @dataclass(frozen=True)
 class Piece:
-    """A run of frames that lies in one HDF5 chunk."""
+    """A run of neighbouring frames."""
 
     path: Path
     episode: str
@@ -108,7 +108,9 @@ class FrameStream:
         """Return about `count` frames spread evenly over the episodes, the same ones every time."""
         stride = max(1, self.frames // count)
         with OpenFiles() as files:
-            return np.concatenate([files.read(piece, name)[::stride] for piece in self._spread(count)])
+            return np.concatenate(
+                [files.read(piece, name)[::stride] for piece in self._spread(count)]
+            )
 
     def _spread(self, count: int) -> list[Piece]:
         every = max(1, len(self.pieces) // count)

@@ -36,14 +36,18 @@ OPEN_LOOP: dict[str, Callable] = {
 }
 
 
-def episode_seeds(seed: int, start: int, count: int) -> list[int]:
+PURPOSES = ("record", "evolve", "evaluate", "score")
+
+
+def episode_seeds(seed: int, start: int, count: int, purpose: str = "record") -> list[int]:
     """Return the seeds of episodes `start` to `start + count - 1` of a run, each in [0, 2**31).
 
     Each depends on the run's seed and the episode's own number alone, so that neither the number of
-    workers nor the split into batches changes the data.
+    workers nor the split into batches changes the data. Episodes of different purposes never share
+    one: what a controller evolved on is not what it is scored on.
     """
-    sequences = (np.random.SeedSequence([seed, index]) for index in range(start, start + count))
-    return [int(sequence.generate_state(1)[0] & 0x7FFFFFFF) for sequence in sequences]
+    keys = ([seed, index, PURPOSES.index(purpose)] for index in range(start, start + count))
+    return [int(np.random.SeedSequence(key).generate_state(1)[0] & 0x7FFFFFFF) for key in keys]
 
 
 def open_loop_actions(

@@ -12,7 +12,7 @@ import numpy as np
 from reverie.artifacts import InputError, atomic_path
 
 SCHEMA = 1
-CHUNK = 64  # frames; about 0.8 MB, what a reader takes at once
+CHUNK = 64  # frames that a reader takes at once, 0.8 MB
 FRAME_SHAPE = (64, 64, 3)
 
 
@@ -82,19 +82,12 @@ def write_episode(path: Path, episode: Episode) -> None:
         group = file.create_group("episode")
         group.attrs["seed"] = episode.seed
         group.attrs["total_steps"] = len(episode.rewards)
-        _write_frames(group, "observations", episode.observations)
+        group["observations"] = episode.observations  # compression costs more time than the game
         for name in ("actions", "rewards", "terminations", "truncations"):
             group[name] = getattr(episode, name)
         for name, values in episode.infos.items():
-            if values.ndim == 1:
-                group[f"infos/{name}"] = values
-            else:
-                _write_frames(group, f"infos/{name}", values)
-
-
-def _write_frames(group: h5py.Group, name: str, frames: np.ndarray) -> None:
-    chunks = (min(CHUNK, len(frames)), *frames.shape[1:])
-    group.create_dataset(name, data=frames, chunks=chunks, compression="lzf")
+            compression = None if values.ndim == 1 else "lzf"  # masks are almost all zeros
+            group.create_dataset(f"infos/{name}", data=values, compression=compression)
 
 
 def merge_episodes(parts: list[Path], path: Path, attributes: dict) -> None:
@@ -192,7 +185,7 @@ def _check_episode(path: Path, name: str, group: h5py.Group, mend: str) -> None:
 def batch_attributes(path: Path) -> dict:
     """Return what a batch says of itself, spaces decoded from JSON."""
     with h5py.File(path, "r") as file:
-        attributes = dict(file.attrs)
+        attributes = {k: v.item() if hasattr(v, "item") else v for k, v in file.attrs.items()}
     attributes["action_space"] = json.loads(attributes["action_space"])
     return attributes
 

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from reverie.artifacts import write_json_lines
 from reverie.stage import Stopped, progress, stop_signal
 from reverie.weights import load_checkpoint, save_checkpoint
@@ -14,11 +16,35 @@ from reverie.weights import load_checkpoint, save_checkpoint
 if TYPE_CHECKING:
     import keras
 
-Batch = tuple[Any, Any]
+Batch = tuple  # of what `train_on_batch` takes: inputs, targets
+VALIDATION_SEED = 20180327  # the day of arXiv 1803.10122
 
 
 class NotANumber(Exception):
     """The loss became NaN; the last good weights are in the checkpoint."""
+
+
+class Means:
+    """Means of a network's metrics over batches, weighted with what each batch holds.
+
+    Args:
+        sums: where an earlier start of the epoch stood; changed in place.
+    """
+
+    def __init__(self, sums: dict[str, float]) -> None:
+        self.sums = sums
+
+    def add(self, logs: dict[str, Any], batch: Batch) -> None:
+        """Count a batch: its steps where it has a mask, otherwise its rows."""
+        targets = batch[-1]
+        weight = float(targets["mask"].sum()) if isinstance(targets, dict) else len(targets)
+        for name, value in [*logs.items(), ("weight", 1.0)]:
+            self.sums[name] = self.sums.get(name, 0.0) + weight * float(value)
+
+    def row(self) -> dict[str, float]:
+        """Return the mean of every metric."""
+        total = self.sums["weight"]
+        return {name: value / total for name, value in self.sums.items() if name != "weight"}
 
 
 @dataclass
@@ -28,6 +54,7 @@ class Progress:
     Attributes:
         epoch: epochs that are finished.
         batch: batches of the running epoch that are finished.
+        sums: metrics of those batches, see `Means`.
         best: lowest validation loss so far.
         patience: epochs since then.
         finished: the run needs no more work.
@@ -37,6 +64,7 @@ class Progress:
 
     epoch: int = 0
     batch: int = 0
+    sums: dict = field(default_factory=dict)
     best: float = float("inf")
     patience: int = 0
     finished: bool = False
@@ -126,14 +154,12 @@ class Trainer:
     def _train_epoch(self, epoch: int, epochs: int) -> dict:
         start = saved = time.perf_counter()
         done = self.progress.batch
-        if done == 0:
-            self.model.reset_metrics()
-        logs: dict = {}
+        means = Means(self.progress.sums)
         with progress(total=self.steps_per_epoch, initial=done, desc=f"epoch {epoch + 1}") as bar:
             for index, batch in self._remaining(epoch):
                 fraction = (epoch + index / self.steps_per_epoch) / epochs
                 self.model.optimizer.learning_rate = self.learning_rate(fraction)
-                logs = self._train_batch(batch, epoch, index)
+                means.add(self._train_batch(batch, epoch, index), batch)
                 bar.update()
                 self.progress.batch = index + 1
                 if stop_signal.requested or time.perf_counter() - saved > self.save_every:
@@ -141,7 +167,8 @@ class Trainer:
                     saved = time.perf_counter()
                     if stop_signal.requested:
                         raise Stopped
-        row = {name: float(value) for name, value in logs.items()}
+        row = means.row()
+        self.progress.sums = {}
         return {"epoch": epoch + 1, "seconds": time.perf_counter() - start} | row
 
     def _remaining(self, epoch: int) -> Iterator[tuple[int, Batch]]:
@@ -151,6 +178,7 @@ class Trainer:
                 yield index, batch
 
     def _train_batch(self, batch: Batch, epoch: int, index: int) -> dict:
+        self.model.reset_metrics()
         logs = self.model.train_on_batch(*batch, return_dict=True)
         if not math.isfinite(float(logs["loss"])):
             raise NotANumber(
@@ -160,16 +188,20 @@ class Trainer:
         return logs
 
     def _validate(self) -> dict:
-        """Return the metrics of the held-out batches, their names prefixed with `val_`."""
-        generator = getattr(self.model, "seed_generator", None)
-        state = None if generator is None else generator.state.numpy()
-        logs: dict = {}
-        self.model.reset_metrics()
+        """Return the metrics of the held-out batches, their names prefixed with `val_`.
+
+        The network's source of noise is put back where it was, and starts from the same place at
+        every validation, so that rows can be compared.
+        """
+        generator = self.model.seed_generator
+        state = np.array(generator.state)
+        generator.state.assign(np.array([VALIDATION_SEED, 0], state.dtype))
+        means = Means({})
         for batch in self.validation():
-            logs = self.model.test_on_batch(*batch, return_dict=True)
-        if generator is not None:
-            generator.state.assign(state)
-        return {f"val_{name}": float(value) for name, value in logs.items()}
+            self.model.reset_metrics()
+            means.add(self.model.test_on_batch(*batch, return_dict=True), batch)
+        generator.state.assign(state)
+        return {f"val_{name}": value for name, value in means.row().items()}
 
     def _log(self, row: dict) -> None:
         write_json_lines(self.folder / "metrics.jsonl", self.progress.history)

@@ -16,7 +16,11 @@ SCHEMA = 1
 
 
 def save_weights(
-    path: Path, model: "keras.Model", notes: dict | None = None, dtype: str = "float32"
+    path: Path,
+    model: "keras.Model",
+    notes: dict | None = None,
+    arrays: dict[str, np.ndarray] | None = None,
+    dtype: str = "float32",
 ) -> None:
     """Write a network's weights and configuration, atomically.
 
@@ -24,6 +28,7 @@ def save_weights(
         path: the file.
         model: a network of `models/` with `get_config`.
         notes: what else belongs to it (game, hashes of inputs, action space), as JSON.
+        arrays: what else it needs to work, kept under `arrays/`.
         dtype: `float16` halves the file.
     """
     with atomic_path(path, ".h5") as temporary, h5py.File(temporary, "w") as file:
@@ -33,6 +38,8 @@ def save_weights(
         file.attrs["notes"] = json.dumps(notes or {})
         for variable in model.weights:
             file[f"weights/{variable.path}"] = np.asarray(variable.value).astype(dtype)
+        for name, values in (arrays or {}).items():
+            file[f"arrays/{name}"] = values
 
 
 def read_header(path: Path, network: str, mend: str) -> tuple[dict, dict]:
@@ -104,5 +111,5 @@ def load_checkpoint(path: Path, model: "keras.Model") -> dict:
 
 
 def _training_variables(model: "keras.Model") -> list[Any]:
-    """All variables that decide the next step: weights, random state, optimiser, running means."""
-    return [*model.variables, *model.optimizer.variables, *model.metrics_variables]
+    """All variables that decide the next step: weights, random state, optimiser."""
+    return [*model.variables, *model.optimizer.variables]

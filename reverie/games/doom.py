@@ -12,7 +12,6 @@ ROWS = 100  # of 120: the article crops its 480 rows at 400, just above the stat
 BUTTONS = ([1, 0], [0, 0], [0, 1])  # move left, stay, move right
 MONSTER, FIREBALL = 1, 2  # bits of `object_mask`
 CATEGORIES = {"Monster": 0, "Explosive": 1}  # ViZDoom's category -> bit
-COVERED = 64  # of 255: a small pixel counts as covered from a quarter of its area
 
 
 class TakeCover(gymnasium.Env):
@@ -74,9 +73,7 @@ class TakeCover(gymnasium.Env):
 
     def _look(self) -> None:
         state = self._game.get_state()
-        self._frame = cv2.resize(
-            state.screen_buffer[:ROWS], (64, 64), interpolation=cv2.INTER_AREA
-        )
+        self._frame = cv2.resize(state.screen_buffer[:ROWS], (64, 64), interpolation=cv2.INTER_AREA)
         self._count, self._mask = _objects(state)
 
     def _info(self) -> dict[str, Any]:
@@ -114,16 +111,11 @@ def _start_engine(difficulty: int, render: bool) -> vizdoom.DoomGame:
 def _objects(state: vizdoom.GameState) -> tuple[list[int], np.ndarray]:
     """Count monsters and fireballs in view and mark their pixels in the small frame."""
     count = [0, 0]
-    table = np.zeros((256, 2), np.uint8)
+    bits = np.zeros(256, np.uint8)
     for label in state.labels:
         kind = CATEGORIES.get(label.object_category)
         if kind is not None and label.y < ROWS:
             count[kind] += 1
-            table[label.value, kind] = 255
-    mask = np.zeros((64, 64), np.uint8)
-    for kind, bit in enumerate((MONSTER, FIREBALL)):
-        if count[kind]:
-            full = cv2.LUT(state.labels_buffer[:ROWS], table[:, kind])
-            small = cv2.resize(full, (64, 64), interpolation=cv2.INTER_AREA)
-            mask |= np.where(small >= COVERED, np.uint8(bit), np.uint8(0))
-    return count, mask
+            bits[label.value] = (MONSTER, FIREBALL)[kind]
+    nearest = cv2.resize(state.labels_buffer[:ROWS], (64, 64), interpolation=cv2.INTER_NEAREST)
+    return count, cv2.LUT(nearest, bits)

@@ -1,0 +1,156 @@
+"""The dream as a gymnasium environment: `gymnasium.make_vec("reverie/Dream-v0", ...)`."""
+
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+
+from reverie.compiled import compiled
+from reverie.controllers import FEATURES
+from reverie.dreams import Dream, DreamOptions
+from reverie.memory import load_first_frames, load_rnn
+
+ENV_ID = "reverie/Dream-v0"
+
+
+class DreamVectorEnv(VectorEnv):
+    """Many dreams stepped together, each begun anew in the step after its end.
+
+    The observation is the latent and, by `features`, the LSTM's output and cell state; `info` holds
+    the latent as `z`. A dream terminates when the network says so and is truncated by its length.
+
+    Args:
+        rnn_weights: what stage 4 wrote.
+        num_envs: dreams at a time.
+        features: `z`, `zh` or `zhc`.
+        temperature: of the mixture.
+        time_steps: longest dream.
+        vae_weights: lets `render` show the dream.
+        render_mode: `rgb_array` or None.
+    """
+
+    metadata = {  # noqa: RUF012
+        "render_modes": ["rgb_array"],
+        "render_fps": 35,
+        "autoreset_mode": AutoresetMode.NEXT_STEP,
+    }
+
+    def __init__(
+        self,
+        rnn_weights: Path,
+        num_envs: int = 1,
+        features: str = "zh",
+        temperature: float = 1.15,
+        time_steps: int = 2100,
+        vae_weights: Path | None = None,
+        render_mode: str | None = None,
+    ) -> None:
+        if features not in FEATURES:
+            raise ValueError(f"features must be one of {FEATURES}, not {features!r}")
+        self.num_envs, self.features, self.render_mode = num_envs, features, render_mode
+        self._rnn = load_rnn(Path(rnn_weights))
+        options = DreamOptions(temperature, time_steps)
+        self._dream = Dream(self._rnn, *load_first_frames(Path(rnn_weights)), options)
+        self._decode = None
+        if vae_weights is not None:
+            from reverie.vision import load_vae
+
+            self._decode = compiled(load_vae(Path(vae_weights)).decode)
+        self._step = compiled(self._dream.step)
+        size = self._rnn.latent_size + self._rnn.units * (len(features) - 1)
+        self.single_observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (size,), np.float32)
+        self.single_action_space = gymnasium.spaces.Box(
+            -1.0, 1.0, (self._rnn.action_size,), np.float32
+        )
+        batch = gymnasium.vector.utils.batch_space
+        self.observation_space = batch(self.single_observation_space, num_envs)
+        self.action_space = batch(self.single_action_space, num_envs)
+
+    def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple:
+        """Begin all dreams."""
+        super().reset(seed=seed)
+        self._seed, self._count = int(self.np_random.integers(2**31)), 0
+        self._state = self._first_state(self.num_envs)
+        self._length = np.zeros(self.num_envs, int)
+        self._over = np.zeros(self.num_envs, bool)
+        return self._observation(), self._info()
+
+    def step(self, actions: np.ndarray) -> tuple:
+        """Dream one step; where a dream was over, its action is ignored and a new one begins."""
+        began = self._over.copy()
+        noise = self._dream.draw(self.num_envs, self._seed, self._count)
+        actions = np.asarray(actions, np.float32)
+        state, rewards, ends = self._step(self._state, actions, noise)
+        self._state = {name: np.array(values) for name, values in state.items()}
+        for name, values in self._first_state(int(began.sum())).items():
+            self._state[name][began] = values
+        self._count += 1
+        self._length = np.where(began, 0, self._length + 1)
+        terminated = np.asarray(ends) & ~began
+        truncated = ~terminated & (self._length >= self._dream.options.time_steps)
+        self._over = terminated | truncated
+        rewards = np.where(began, 0.0, np.asarray(rewards)).astype(np.float64)
+        return self._observation(), rewards, terminated, truncated, self._info()
+
+    def render(self) -> tuple[np.ndarray, ...] | None:
+        """Show every dream as `(64, 64, 3)` uint8; needs `vae_weights`."""
+        if self.render_mode != "rgb_array" or self._decode is None:
+            return None
+        frames = np.asarray(self._decode(self._state["z"]))
+        return tuple(np.clip(np.rint(frames * 255.0), 0, 255).astype(np.uint8))
+
+    def _first_state(self, count: int) -> dict[str, np.ndarray]:
+        zeros = np.zeros((count, self._rnn.units), np.float32)
+        return {
+            "z": self._dream.first_latents(count, self.np_random),
+            "h": zeros,
+            "c": zeros.copy(),
+        }
+
+    def _observation(self) -> np.ndarray:
+        parts = [self._state[name] for name in ("z", "h", "c")[: len(self.features)]]
+        return np.concatenate(parts, axis=-1)
+
+    def _info(self) -> dict[str, Any]:
+        return {"z": self._state["z"].copy()}
+
+
+class DreamEnv(gymnasium.Env):
+    """One dream; takes what `DreamVectorEnv` takes."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 35}  # noqa: RUF012
+
+    def __init__(self, **options: Any) -> None:
+        self._dreams = DreamVectorEnv(num_envs=1, **options)
+        self.render_mode = self._dreams.render_mode
+        self.observation_space = self._dreams.single_observation_space
+        self.action_space = self._dreams.single_action_space
+
+    def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple:
+        """Begin a dream; the seed decides it."""
+        super().reset(seed=seed)
+        observations, infos = self._dreams.reset(seed=int(self.np_random.integers(2**31)))
+        return observations[0], {"z": infos["z"][0]}
+
+    def step(self, action: np.ndarray) -> tuple:
+        """Dream one step."""
+        results = self._dreams.step(np.asarray(action)[None])
+        observations, rewards, terminated, truncated, infos = results
+        ends = bool(terminated[0]), bool(truncated[0])
+        return observations[0], float(rewards[0]), *ends, {"z": infos["z"][0]}
+
+    def render(self) -> np.ndarray | None:
+        """Show the dream as `(64, 64, 3)` uint8; needs `vae_weights`."""
+        frames = self._dreams.render()
+        return None if frames is None else frames[0]
+
+
+def register() -> None:
+    """Make the dream known to gymnasium; importing this module does it."""
+    if ENV_ID not in gymnasium.registry:
+        gymnasium.register(ENV_ID, DreamEnv, vector_entry_point=DreamVectorEnv)
+
+
+register()

@@ -1,0 +1,99 @@
+"""CMA-ES whose every generation is on disk."""
+
+from pathlib import Path
+
+import cma
+import h5py
+import numpy as np
+
+from reverie.artifacts import InputError, atomic_path
+
+
+class Evolution:
+    """Searches for the parameters with the highest fitness (CMA-ES, Hansen, from `cma`).
+
+    The search is a function of its seed and of the fitness values it was told, so those are what is
+    saved after every generation: a few kilobytes that hold no code, where pycma's own state is a
+    pickle of megabytes. To continue, the generations are asked and told again, which takes a few
+    hundredths of a second each and restores mean, covariance, step size and random state.
+
+    Args:
+        path: the file that continues the search.
+        size: number of parameters P.
+        population: candidates a generation.
+        sigma: initial standard deviation, around zero.
+        seed: decides every draw; any number from 0.
+    """
+
+    def __init__(self, path: Path, size: int, population: int, sigma: float, seed: int) -> None:
+        self.path = Path(path)
+        self.settings = {"size": size, "population": population, "sigma": sigma, "seed": seed}
+        self._random = np.random.RandomState(seed)
+        options = {
+            "popsize": population,
+            "randn": self._random.randn,
+            "seed": np.nan,  # draw from `randn` and leave NumPy's global generator alone
+            "verbose": -9,
+            "tolfun": 0,
+            "tolx": 0,
+            "tolfunhist": 0,
+            "tolstagnation": 10**9,
+            "tolflatfitness": 10**9,
+        }
+        self._search = cma.CMAEvolutionStrategy(np.zeros(size), sigma, options)
+        self.fitness: list[np.ndarray] = []
+
+    @property
+    def generation(self) -> int:
+        """Generations that are finished."""
+        return len(self.fitness)
+
+    @property
+    def mean(self) -> np.ndarray:
+        """The centre of the search, `(P,)`: less lucky than the best candidate seen."""
+        return np.asarray(self._search.mean)
+
+    @property
+    def sigma(self) -> float:
+        """The present step size."""
+        return float(self._search.sigma)
+
+    def ask(self) -> np.ndarray:
+        """Draw the candidates of a generation: `(population, P)`."""
+        self._asked = self._search.ask()
+        return np.stack(self._asked)
+
+    def tell(self, fitness: np.ndarray) -> None:
+        """Move the search towards candidates of high fitness `(population,)`."""
+        self._search.tell(self._asked, list(-np.asarray(fitness, float)))
+        self.fitness.append(np.asarray(fitness, float))
+
+    def save(self) -> None:
+        """Write what continues the search, atomically."""
+        with atomic_path(self.path, ".h5") as temporary, h5py.File(temporary, "w") as file:
+            file.attrs.update(self.settings)
+            file["fitness"] = np.stack(self.fitness)
+            file["mean"] = self.mean
+
+    def resume(self) -> bool:
+        """Continue from the file if there is one; tell whether there was.
+
+        Raises:
+            InputError: the file is damaged or of a search with other settings.
+        """
+        if not self.path.exists():
+            return False
+        mend = "add --new_model to start afresh"
+        try:
+            with h5py.File(self.path, "r") as file:
+                settings, told, mean = dict(file.attrs), file["fitness"][:], file["mean"][:]
+        except (OSError, KeyError, RuntimeError) as error:
+            raise InputError(f"{self.path}: damaged ({error}); {mend}") from error
+        if settings != self.settings:
+            raise InputError(f"{self.path}: of a search with {settings}; repeat those or {mend}")
+        for fitness in told:
+            self.ask()
+            self.tell(fitness)
+        if not np.allclose(self.mean, mean, rtol=1e-6, atol=1e-9):
+            raise InputError(f"{self.path}: written by another version of cma or numpy; {mend}")
+        return True
