@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reverie.artifacts import InputError, write_config, write_json
+from reverie.backend import set_precision, start_backend
 from reverie.frames import FrameStream, split_episodes
 from reverie.games import game_class
 from reverie.plots import save_curves, save_picture, tile
@@ -81,10 +82,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def build(args: argparse.Namespace, frames: np.ndarray) -> "VAE":
     """Build and compile the network, its mean frame set to that of the data."""
+    start_backend()
     import keras
 
     from models.vae import VAE
-    from reverie.compiled import set_precision
 
     keras.utils.set_random_seed(args.seed)
     precision = set_precision(args.precision)
@@ -156,9 +157,8 @@ def main(argv: list[str] | None = None) -> None:
         if args.save_interval and row["epoch"] % args.save_interval == 0:
             save_weights(args.savefolder / f"vae_weights_{row['epoch']:03d}.h5", vae, notes)
         errors = ", ".join(f"{k} {v:.4f}" for k, v in row.items() if k.startswith("mse"))
-        print(
-            f"epoch {row['epoch']}: loss {row['loss']:.2f}, held out {row['val_loss']:.2f}, {errors}"
-        )
+        losses = f"loss {row['loss']:.2f}, held out {row['val_loss']:.2f}"
+        print(f"epoch {row['epoch']}: {losses}, {errors}")
 
     if not args.new_model and trainer.resume():
         if trainer.progress.settings != settings(args, stream):

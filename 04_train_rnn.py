@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reverie.artifacts import InputError, file_hash, write_config, write_json
+from reverie.backend import start_backend
 from reverie.frames import split_episodes
 from reverie.hazard import calibration, save_calibration
 from reverie.latents import Latents
@@ -92,6 +93,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def build(args: argparse.Namespace, latents: Latents) -> "MDNRNN":
     """Build and compile the network."""
+    start_backend()
     import keras
 
     from models.mdn_rnn import MDNRNN

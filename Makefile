@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 RUN    ?= runs/doom
+SEED   ?= 0
 BIN    := $(VENV)/bin
 
 .PHONY: help run test lint bench clean
@@ -14,7 +15,7 @@ help:
 	@echo "make bench  measure, and write the tables of README.md"
 
 run: $(VENV)/.run
-	$(BIN)/python -m reverie.quickstart --folder "$(RUN)"
+	$(BIN)/python -m reverie.quickstart --folder "$(RUN)" --seed $(SEED)
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest

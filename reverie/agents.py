@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reverie.artifacts import InputError, file_hash
-from reverie.compiled import compiled
+from reverie.backend import compiled
 from reverie.controllers import Controller, load_controller
 from reverie.workers import GameWorkers
 

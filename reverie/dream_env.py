@@ -7,7 +7,7 @@ import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
-from reverie.compiled import compiled
+from reverie.backend import compiled
 from reverie.controllers import FEATURES
 from reverie.dreams import Dream, DreamOptions
 from reverie.memory import load_first_frames, load_rnn
@@ -31,7 +31,7 @@ class DreamVectorEnv(VectorEnv):
         render_mode: `rgb_array` or None.
     """
 
-    metadata = {  # noqa: RUF012
+    metadata = {
         "render_modes": ["rgb_array"],
         "render_fps": 35,
         "autoreset_mode": AutoresetMode.NEXT_STEP,
@@ -120,7 +120,7 @@ class DreamVectorEnv(VectorEnv):
 class DreamEnv(gymnasium.Env):
     """One dream; takes what `DreamVectorEnv` takes."""
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 35}  # noqa: RUF012
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 35}
 
     def __init__(self, **options: Any) -> None:
         self._dreams = DreamVectorEnv(num_envs=1, **options)

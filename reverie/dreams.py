@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reverie.compiled import compiled
+from reverie.backend import compiled
 from reverie.controllers import Controller
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import cma
 import h5py
 import numpy as np
 
@@ -26,6 +25,8 @@ class Evolution:
     """
 
     def __init__(self, path: Path, size: int, population: int, sigma: float, seed: int) -> None:
+        import cma  # takes seconds, which every game worker would spend again
+
         self.path = Path(path)
         self.settings = {"size": size, "population": population, "sigma": sigma, "seed": seed}
         self._random = np.random.RandomState(seed)

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from reverie.agents import Agents
-from reverie.compiled import compiled
+from reverie.backend import compiled
 from reverie.controllers import Controller
 from reverie.plots import as_bytes, save_picture, save_video, tile
 from reverie.workers import GameWorkers

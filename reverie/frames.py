@@ -1,4 +1,4 @@
-"""Frames streamed from rollouts in shuffled batches, with memory that does not grow with the data."""
+"""Frames streamed from rollouts in shuffled batches; memory does not grow with the data."""
 
 import queue
 import threading

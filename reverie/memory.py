@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 
 from reverie.artifacts import InputError
+from reverie.backend import start_backend
 from reverie.weights import load_weights, read_header
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def read_rnn_header(path: Path, game: str | None = None) -> tuple[dict, dict]:
 def load_rnn(path: Path) -> "MDNRNN":
     """Rebuild a trained MDN-RNN from its weights file."""
     config, _ = read_rnn_header(path)
+    start_backend()
     from models.mdn_rnn import MDNRNN
 
     rnn = MDNRNN(**config)

@@ -1,8 +1,9 @@
 """Pictures that a person looks at: strips of frames, curves, histograms."""
 
+import warnings
 from pathlib import Path
 
-import imageio.v3 as imageio
+import cv2
 import numpy as np
 
 from reverie.artifacts import atomic_path
@@ -37,13 +38,22 @@ def as_bytes(frames: np.ndarray) -> np.ndarray:
 def save_picture(path: Path, picture: np.ndarray) -> None:
     """Write a PNG atomically."""
     with atomic_path(path, ".png") as temporary:
-        imageio.imwrite(temporary, picture)
+        cv2.imwrite(str(temporary), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
 
 
 def save_video(path: Path, frames: np.ndarray, fps: int = 35) -> None:
-    """Write frames `(T, H, W, 3)` uint8 as an H.264 video that browsers play, atomically."""
+    """Write frames `(T, H, W, 3)` uint8, H and W even, as an H.264 video that browsers play."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of pkg_resources, about itself
+        import imageio_ffmpeg
     with atomic_path(path, ".mp4") as temporary:
-        imageio.imwrite(temporary, frames, plugin="FFMPEG", fps=fps, macro_block_size=2)
+        writer = imageio_ffmpeg.write_frames(
+            str(temporary), frames.shape[2:0:-1], fps=fps, macro_block_size=2
+        )
+        writer.send(None)
+        for frame in frames:
+            writer.send(np.ascontiguousarray(frame))
+        writer.close()
 
 
 def save_curves(

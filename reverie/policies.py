@@ -5,6 +5,7 @@ from collections.abc import Callable
 import gymnasium
 import numpy as np
 
+MAX_STRIDE = 100  # steps; TakeCover is crossed in about 120
 MAX_HOLD = 10  # steps; the article's random policy holds an action for 1 to 10
 
 
@@ -15,6 +16,20 @@ def held_random(rng: np.random.Generator, steps: int, space: gymnasium.spaces.Bo
         `(steps, A)` float32.
     """
     holds = rng.integers(1, MAX_HOLD + 1, size=steps)
+    draws = rng.uniform(space.low, space.high, size=(steps, *space.shape))
+    return np.repeat(draws, holds, axis=0)[:steps].astype(np.float32)
+
+
+def strided_random(rng: np.random.Generator, steps: int, space: gymnasium.spaces.Box) -> np.ndarray:
+    """Draw uniform actions, each held for 1 to 100 steps, short and long spells alike.
+
+    The logarithm of a spell is uniform, so play goes from dithering to crossing the whole room: a
+    dream learned from it knows the walls, where short holds hardly ever lead.
+
+    Returns:
+        `(steps, A)` float32.
+    """
+    holds = np.exp(rng.uniform(0.0, np.log(MAX_STRIDE), size=steps)).astype(int)
     draws = rng.uniform(space.low, space.high, size=(steps, *space.shape))
     return np.repeat(draws, holds, axis=0)[:steps].astype(np.float32)
 
@@ -31,6 +46,7 @@ def motionless(rng: np.random.Generator, steps: int, space: gymnasium.spaces.Box
 
 OPEN_LOOP: dict[str, Callable] = {
     "held_random": held_random,
+    "strided_random": strided_random,
     "fresh_random": fresh_random,
     "motionless": motionless,
 }

@@ -32,7 +32,8 @@ class Recorder:
     """Records batches of a game into a folder.
 
     Finished batches are skipped and finished episodes of an unfinished batch are kept: they lie in
-    `.<game>_<batch>.parts` until the batch is whole. A damaged batch is set aside and recorded anew.
+    `.<game>_<batch>.parts` until the batch is whole. A damaged batch is set aside and recorded
+    anew.
 
     Args:
         folder: where the batches go.

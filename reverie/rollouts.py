@@ -131,7 +131,8 @@ def find_batches(
     if not paths:
         found = ", ".join(sorted(p.name for p in folder.glob("*.h5"))[:3]) or "no rollouts at all"
         raise InputError(
-            f"{folder}: no rollouts {game}_{start_batch}.h5 to {game}_{last}.h5 but {found}; {record}"
+            f"{folder}: no rollouts {game}_{start_batch}.h5 to {game}_{last}.h5 but {found}; "
+            f"{record}"
         )
     for path in paths:
         check_batch(path, game)
@@ -159,7 +160,8 @@ def _check_attributes(path: Path, file: h5py.File, game: str, mend: str) -> None
         raise InputError(f"{path}: not a file of rollouts (it has no schema attribute); {mend}")
     if file.attrs["schema"] != SCHEMA:
         raise InputError(
-            f"{path}: rollouts of schema {file.attrs['schema']}, this version reads {SCHEMA}; {mend}"
+            f"{path}: rollouts of schema {file.attrs['schema']}, this version reads {SCHEMA}; "
+            f"{mend}"
         )
     if file.attrs["game"] != game:
         raise InputError(

@@ -21,8 +21,8 @@ def summary(values: np.ndarray, limit: float) -> dict:
         limit: the highest score there is.
 
     Returns:
-        `mean`, `std`, `median`, `episodes`, `interval` (95 %, of the mean) and `at_limit`, the share
-        that reached it.
+        `mean`, `std`, `median`, `episodes`, `interval` (95 %, of the mean) and `at_limit`, the
+        share that reached it.
     """
     values = np.asarray(values, float)
     return {

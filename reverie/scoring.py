@@ -66,6 +66,9 @@ def dream_lengths(dream: "Dream", policy: str, seeds: list[int]) -> np.ndarray:
     return dream.play_actions(actions, seeds[0])[1]
 
 
+SURVIVAL_EPISODES = 40  # of each policy; the mean length is then known to a tenth
+
+
 def compare_survival(
     scorer: GameScorer, dream: "Dream", seeds: list[int], limit: float
 ) -> dict[str, dict]:
@@ -74,7 +77,7 @@ def compare_survival(
     Returns:
         For each policy `dream` and `game`, summaries of lengths, and their `ratio`.
     """
-    result = {}
+    result, seeds = {}, seeds[:SURVIVAL_EPISODES]
     for policy in OPEN_LOOP:
         dreamt = summary(dream_lengths(dream, policy, seeds), limit)
         played = summary(scorer.open_loop_returns(policy, seeds), limit)

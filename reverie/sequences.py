@@ -13,9 +13,9 @@ Batch = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
 class WindowStream:
     """Batches of windows from some episodes.
 
-    Windows start every `skip_ahead` steps up to an episode's last one; those that reach past its end
-    are masked there. So no episode is too short, and an episode's last step is in as many windows as
-    any other: dropping those windows would make the dream forget death.
+    Windows start every `skip_ahead` steps up to an episode's last one; those that reach past its
+    end are masked there. So no episode is too short, and an episode's last step is in as many
+    windows as any other: dropping those windows would make the dream forget death.
 
     Args:
         latents: encoded episodes.

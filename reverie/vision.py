@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reverie.artifacts import InputError
+from reverie.backend import start_backend
 from reverie.weights import load_weights, read_header
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ DEFAULTS = {
     },
     "patch": {
         "reconstruction_weight": 30.0,
-        "detail_weight": 10.0,
+        "detail_weight": 20.0,
         "free_bits": 0.0,
         "learning_rate": 2e-3,
     },
@@ -63,6 +64,7 @@ def read_vae_header(path: Path, game: str | None = None) -> tuple[dict, dict]:
 def load_vae(path: Path) -> "VAE":
     """Rebuild a trained VAE from its weights file."""
     config, _ = read_vae_header(path)
+    start_backend()
     from models.vae import VAE
 
     vae = VAE(**config)
@@ -79,7 +81,7 @@ class Encoder:
     """
 
     def __init__(self, vae: "VAE", batch_size: int = 256) -> None:
-        from reverie.compiled import compiled
+        from reverie.backend import compiled
 
         self.batch_size = batch_size
         self._encode = compiled(vae.encode)

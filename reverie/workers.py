@@ -48,13 +48,11 @@ class GameHost:
         """Play a whole episode with a policy that does not look; return its length and return."""
         self.reset(seed, path)
         actions = open_loop_actions(policy, seed, self.game.time_steps, self.game.action_space)
-        total = 0.0
-        for count, action in enumerate(actions, start=1):
-            _, reward, done = self.step(action)
-            total += reward
-            if done:
-                break
-        return count, total
+        steps, total, done = 0, 0.0, False
+        while not done:
+            _, reward, done = self.step(actions[steps])
+            steps, total = steps + 1, total + reward
+        return steps, total
 
 
 def _serve(connection: Connection, game: str, options: dict) -> None:

@@ -1,8 +1,26 @@
-"""One way to compile a function of tensors, whatever the backend."""
+"""Keras's backend: started quietly, compiled for, and set to a precision."""
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 
-import keras
+
+def start_backend() -> None:
+    """Import Keras and its backend without the dozen lines of log that TensorFlow starts with.
+
+    They are written by C++ before any setting of Python's takes effect, so standard error is closed
+    to them for the moment of the import; an error in it is raised as ever.
+    """
+    kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    try:
+        import keras
+
+        keras.ops.zeros(1)
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(null)
 
 
 def compiled(function: Callable, xla: bool = False) -> Callable:
@@ -13,6 +31,8 @@ def compiled(function: Callable, xla: bool = False) -> Callable:
         xla: let XLA fuse it under TensorFlow (every shape is then compiled by itself); JAX always
             does.
     """
+    import keras
+
     if keras.backend.backend() == "jax":
         import jax
 
@@ -23,7 +43,9 @@ def compiled(function: Callable, xla: bool = False) -> Callable:
 
 
 def processor_has_bfloat16() -> bool:
-    """Tell whether bfloat16 is computed by the hardware: a GPU, or a CPU with AVX-512 BF16 or AMX."""
+    """Tell whether the hardware computes bfloat16: a GPU, or a CPU with AVX-512 BF16 or AMX."""
+    import keras
+
     if keras.backend.backend() == "jax":
         import jax
 
@@ -35,7 +57,7 @@ def processor_has_bfloat16() -> bool:
         if tf.config.list_physical_devices("GPU"):
             return True
     try:
-        flags = open("/proc/cpuinfo").read()
+        flags = Path("/proc/cpuinfo").read_text()
     except OSError:
         return False
     return "avx512_bf16" in flags or "amx_bf16" in flags
@@ -48,6 +70,8 @@ def set_precision(precision: str) -> str:
         precision: `float32`, `bfloat16` (weights stay float32), or `auto`: bfloat16 where the
             hardware computes it.
     """
+    import keras
+
     if precision == "auto":
         precision = "bfloat16" if processor_has_bfloat16() else "float32"
     keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")

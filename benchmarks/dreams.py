@@ -1,0 +1,96 @@
+"""A population's dreams in one compiled loop against one dream at a time and against gymnasium."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from benchmarks.rows import Row, alternate, compare, seconds
+from benchmarks.workplace import GAME, OPTIONS, Workplace
+from reverie.controllers import Controller
+from reverie.games import game_class
+from reverie.latents import Latents
+
+ROLLOUTS = 16
+Rate = Callable[[int], float]  # takes the number of the round, returns dream steps a second
+
+
+def measure(place: Workplace) -> list[Row]:
+    """Measure dream steps a second at the sizes of stage 5."""
+    from reverie.dreams import Dream, DreamOptions
+
+    rnn = place.rnn()
+    first = Latents(place.latents()).first_frames()
+    bias = game_class(GAME).controller_bias
+    controller = Controller("zh", rnn.latent_size, rnn.units, rnn.action_size, bias)
+    rng = np.random.default_rng(0)
+    population = rng.normal(0.0, 0.1, (place.size(64, 4), controller.size)).astype(np.float32)
+    dream = Dream(rnn, *first, DreamOptions(time_steps=OPTIONS["time_steps"]))
+    rounds = place.size(2, 1)
+    together = _together(dream, controller, population)
+    singly = _singly(dream, controller, population[:1], place.size(300, 20))
+    gym = _gymnasium(place, rnn, first, controller, population, place.size(30, 5))
+    what = f"dreaming, {len(population)} controllers x {ROLLOUTS}"
+    one, many = alternate(together, singly, rounds), alternate(together, gym, rounds)
+    return [
+        compare(what, *one, "steps/s", "one dream at a time through a compiled step"),
+        compare(what, *many, "steps/s", "as many dreams in `DreamVectorEnv`"),
+    ]
+
+
+def _together(dream, controller: Controller, population: np.ndarray) -> Rate:
+    def rate(seed: int) -> float:
+        lengths = []
+        duration = seconds(
+            lambda: lengths.append(
+                dream.play_controllers(controller, population, ROLLOUTS, seed)[1].sum()
+            )
+        )
+        return float(lengths[0]) / duration
+
+    return rate
+
+
+def _singly(dream, controller: Controller, parameters: np.ndarray, steps: int) -> Rate:
+    """Draw, act and step in one compiled function of one dream."""
+    from reverie.backend import compiled
+
+    @compiled
+    def step(state: dict, seed: np.ndarray, index: np.ndarray) -> tuple:
+        actions = controller.act(parameters, state["z"], state["h"], state["c"])
+        return dream.step(state, actions, dream.draw(1, seed, index))
+
+    def play(seed: int) -> None:
+        zeros = np.zeros((1, dream.rnn.units), np.float32)
+        state = {"z": dream.first_latents(1, np.random.default_rng(seed)), "h": zeros, "c": zeros}
+        for index in range(steps):
+            state, _, end = step(state, np.int32(seed), np.int32(index))
+            bool(end)  # a caller has to look whether the dream is over
+
+    return lambda seed: steps / seconds(lambda: play(seed))
+
+
+def _gymnasium(
+    place: Workplace, rnn, first: tuple, controller: Controller, population: np.ndarray, steps: int
+) -> Rate:
+    """Step all dreams of the population through the vector environment."""
+    from reverie.backend import compiled
+    from reverie.dream_env import DreamVectorEnv
+    from reverie.weights import save_weights
+
+    path = place.folder / "dreams" / "final_rnn_weights.h5"
+    arrays = dict(zip(("first_mu", "first_logvar"), first))
+    save_weights(path, rnn, {"game": GAME}, arrays)
+    parameters = np.repeat(population, ROLLOUTS, axis=0)
+    environment = DreamVectorEnv(path, len(parameters), controller.features)
+    size = rnn.latent_size
+
+    @compiled
+    def act(seen: np.ndarray) -> np.ndarray:
+        return controller.act(parameters, seen[:, :size], seen[:, size:], None)
+
+    def play(seed: int) -> None:
+        seen, _ = environment.reset(seed=seed)
+        for _ in range(steps):
+            seen = environment.step(np.asarray(act(seen)))[0]
+
+    return lambda seed: steps * len(parameters) / seconds(lambda: play(seed))

@@ -1,0 +1,57 @@
+"""What a benchmark returns, and how two things are timed beside each other."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure beside its reference.
+
+    Attributes:
+        what: what was measured; names the row.
+        ours: the toolkit's figure.
+        reference: the figure of what it is compared with.
+        unit: of both.
+        ratio: ours / reference.
+        note: what the reference is, and the goal where there is one.
+    """
+
+    what: str
+    ours: float
+    reference: float
+    unit: str
+    ratio: float
+    note: str
+
+
+def compare(what: str, ours: float, reference: float, unit: str, note: str) -> Row:
+    """Return a row; its ratio is ours / reference."""
+    return Row(what, ours, reference, unit, ours / reference, note)
+
+
+def seconds(function: Callable[[], Any]) -> float:
+    """Return how long a call took."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def alternate(
+    ours: Callable[[int], float], reference: Callable[[int], float], rounds: int
+) -> tuple[float, float]:
+    """Measure two things in turns, so that what else the machine does falls on both.
+
+    Args:
+        ours: returns a figure for the number of the round.
+        reference: the same.
+        rounds: how often; one more before them warms up and does not count.
+
+    Returns:
+        The medians of ours and of the reference.
+    """
+    figures = [(ours(index), reference(index)) for index in range(rounds + 1)]
+    return tuple(statistics.median(column) for column in zip(*figures[1:]))

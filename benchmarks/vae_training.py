@@ -1,0 +1,34 @@
+"""Stage 2's training from files on the disk against `fit` on frames in memory."""
+
+import numpy as np
+
+from benchmarks.rows import Row, compare
+from benchmarks.training import epoch_seconds
+from benchmarks.workplace import Workplace, leave_cache, stage
+from reverie.frames import FrameStream
+from reverie.rollouts import episode_lengths
+
+NOTE = "`model.fit`, frames in memory as one NumPy array; goal 0.9"
+
+
+def measure(place: Workplace) -> list[Row]:
+    """Measure frames a second of both architectures."""
+    paths = place.rollouts()
+    episodes = list(range(len(episode_lengths(paths))))
+    some = episodes[: place.size(4, 2)]  # the article's network is slow, fewer frames tell as much
+    return [_compare(place, "patch", episodes), _compare(place, "article", some)]
+
+
+def _compare(place: Workplace, architecture: str, episodes: list[int]) -> Row:
+    paths = place.rollouts()
+    args = stage("02_train_vae").parse_args(["--architecture", architecture])
+    stream = FrameStream(paths, episodes, args.batch_size)
+    frames = np.concatenate([batch for (batch,) in stream.batches(0)])
+    networks = [stage("02_train_vae").build(args, frames[::10]) for _ in range(2)]
+    folder = place.folder / f"train_{architecture}"
+    rounds = place.size(4, 1)
+    durations = epoch_seconds(
+        networks, stream, folder, (frames,), rounds, lambda: leave_cache(paths)
+    )
+    rates = (len(frames) / duration for duration in durations)
+    return compare(f"VAE training, {architecture}", *rates, "frames/s", NOTE)

@@ -1,0 +1,119 @@
+"""What several tests need: stages run as a user runs them, and small synthetic artifacts."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from reverie.latents import merge_latents, write_part
+from reverie.recording import Recorder
+from reverie.rollouts import Episode, batch_path, merge_episodes, write_episode
+
+ROOT = Path(__file__).resolve().parent.parent
+STAGES = sorted(path.name for path in ROOT.glob("0*_*.py"))
+OPTIONS = {"difficulty": 4, "time_steps": 120}
+
+
+def load_script(name: str) -> ModuleType:
+    """Import a numbered script, whose name is no identifier."""
+    path = ROOT / name
+    spec = importlib.util.spec_from_file_location(f"stage_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def command(script: str, *flags: object) -> list[str]:
+    return [sys.executable, str(ROOT / script), *map(str, flags)]
+
+
+def run_stage(script: str, *flags: object, **environment: str) -> subprocess.CompletedProcess:
+    """Run a stage in a process of its own and return how it ended."""
+    return subprocess.run(
+        command(script, *flags),
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env=os.environ | environment,
+    )
+
+
+def make_episode(length: int, number: int = 0, **changes: object) -> Episode:
+    """Return an episode whose frames say in their first pixel who they are: (number, step)."""
+    rng = np.random.default_rng(number)
+    observations = rng.integers(0, 256, (length + 1, 64, 64, 3), dtype=np.uint8)
+    observations[:, 0, 0, 0] = number
+    observations[:, 0, 0, 1:] = np.stack(np.divmod(np.arange(length + 1), 256), axis=-1)
+    last = np.arange(length) == length - 1
+    values = {
+        "seed": number,
+        "observations": observations,
+        "actions": rng.uniform(-1, 1, (length, 1)).astype(np.float32),
+        "rewards": np.ones(length, np.float32),
+        "terminations": last if number % 2 else np.zeros(length, bool),
+        "truncations": np.zeros(length, bool) if number % 2 else last,
+        "infos": {
+            "health": np.full(length + 1, 100, np.float32),
+            "object_mask": np.zeros((length + 1, 64, 64), np.uint8),
+        },
+    }
+    return Episode(**values | changes)
+
+
+def write_batch(
+    folder: Path, lengths: list[int], batch: int = 0, first: int = 0, **changes
+) -> Path:
+    """Write a batch of synthetic rollouts; `changes` are attributes other than usual."""
+    path = batch_path(folder, "doomrnn", batch)
+    parts = [folder / "parts" / f"{index}.h5" for index in range(len(lengths))]
+    for index, (part, length) in enumerate(zip(parts, lengths)):
+        write_episode(part, make_episode(length, first + index))
+    recorder = Recorder(folder, "doomrnn", None, "held_random", 0, OPTIONS)
+    merge_episodes(parts, path, recorder.attributes() | changes)
+    return path
+
+
+def write_latents(path: Path, lengths: list[int], size: int = 4, **changes: np.ndarray) -> dict:
+    """Write synthetic latents in two parts; return the arrays that they should hold."""
+    rng = np.random.default_rng(0)
+    steps, frames = sum(lengths), sum(lengths) + len(lengths)
+    ends = np.zeros(steps, bool)
+    ends[np.cumsum(lengths) - 1] = True
+    arrays = {
+        "mu": rng.standard_normal((frames, size)).astype(np.float16),
+        "logvar": rng.uniform(-4, -2, (frames, size)).astype(np.float16),
+        "actions": rng.uniform(-1, 1, (steps, 1)).astype(np.float32),
+        "rewards": np.ones(steps, np.float32),
+        "terminations": ends,
+        "truncations": np.zeros(steps, bool),
+        "infos/health": np.full(frames, 100, np.float32),
+    } | changes
+    half = len(lengths) // 2
+    step, frame = sum(lengths[:half]), sum(lengths[:half]) + half
+    cuts = {key: frame if len(values) == frames else step for key, values in arrays.items()}
+    first, second = path.parent / "first.npz", path.parent / "second.npz"
+    write_part(first, {k: v[: cuts[k]] for k, v in arrays.items()}, np.array(lengths[:half], int))
+    write_part(second, {k: v[cuts[k] :] for k, v in arrays.items()}, np.array(lengths[half:], int))
+    header = {
+        "game": "doomrnn",
+        "latent_size": size,
+        "vae": "0123456789abcdef",
+        "action_space": {"shape": [1]},
+        "policy": "held_random",
+        "options": OPTIONS,
+    }
+    merge_latents([first, second], path, header)
+    first.unlink()
+    second.unlink()
+    return arrays | {"episode_lengths": np.array(lengths)}
+
+
+def cuts(path: Path, count: int = 8) -> list[bytes]:
+    """Return beginnings of a file, from nothing at all to all but its last byte."""
+    content = path.read_bytes()
+    lengths = np.linspace(0, len(content) - 1, count).astype(int)
+    return [content[:length] for length in lengths]

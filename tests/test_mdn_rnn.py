@@ -1,0 +1,264 @@
+"""The MDN-RNN: sizes, densities, sampling, and which steps its loss looks at."""
+
+import numpy as np
+import pytest
+from keras import ops, optimizers
+
+from models.distributions import seed_at
+from models.mdn_rnn import HEADS, MDNRNN
+from models.mixture import FORMS, SIGMA_CEILING, SIGMA_FLOOR, Mixture
+
+Z, K = 3, 4
+CERTAIN = -60.0  # a log-variance whose noise is lost in float32
+
+
+def parameters(network):
+    return sum(int(np.prod(v.shape)) for v in network.trainable_variables)
+
+
+def test_article_networks_have_the_published_size():
+    car_racing = MDNRNN(32, 3, 256, mixture="per_dim", heads=())
+    doom = MDNRNN(64, 2, 512, mixture="per_dim", heads=("termination",))
+    assert parameters(car_racing) == 422_368
+    assert parameters(doom) == 1_678_785
+
+
+def split(raw, form):
+    """Return log-weights, means and sigmas of one frame, all `(Z, K)`."""
+    means, spreads = raw[: Z * K], raw[Z * K : 2 * Z * K]
+    logits = raw[2 * Z * K :]
+    if form == "joint":
+        means, spreads = means.reshape(K, Z).T, spreads.reshape(K, Z).T
+        logits = np.tile(logits, (Z, 1))
+    else:
+        means, spreads, logits = (part.reshape(Z, K) for part in (means, spreads, logits))
+    weights = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    return weights, means, np.exp(spreads) + SIGMA_FLOOR
+
+
+def density_by_hand(raw, latent, form):
+    weights, means, sigmas = split(raw, form)
+    each = -0.5 * ((latent[:, None] - means) / sigmas) ** 2
+    each -= np.log(sigmas) + 0.5 * np.log(2.0 * np.pi)
+    if form == "joint":
+        return np.log(np.exp(weights[0] + each.sum(axis=0)).sum())
+    return np.log(np.exp(weights + each).sum(axis=1)).sum()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_density_is_its_formula(form):
+    mixture = Mixture(Z, K, form)
+    rng = np.random.default_rng(0)
+    raw = rng.standard_normal((10, mixture.parameters)).astype(np.float32)
+    latents = rng.standard_normal((10, Z)).astype(np.float32)
+    expected = [density_by_hand(*pair, form) for pair in zip(raw.astype(float), latents)]
+    np.testing.assert_allclose(mixture.distribution(raw).log_prob(latents), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_density_keeps_leading_axes(form):
+    mixture = Mixture(Z, K, form)
+    raw = np.zeros((2, 5, mixture.parameters), np.float32)
+    assert mixture.distribution(raw).log_prob(np.zeros((2, 5, Z), np.float32)).shape == (2, 5)
+
+
+def draw(mixture, raw, count, *temperatures):
+    noise = mixture.noise(count, seed_at(3, 7))
+    latents, chosen = mixture.sample(np.tile(raw, (count, 1)), noise, *temperatures)
+    return np.asarray(latents, float), np.asarray(chosen)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 1.5])
+@pytest.mark.parametrize("form", FORMS)
+def test_samples_have_the_moments_of_the_mixture(form, temperature):
+    mixture, count = Mixture(Z, K, form), 20_000
+    raw = np.random.default_rng(1).standard_normal(mixture.parameters).astype(np.float32)
+    latents, chosen = draw(mixture, raw, count, temperature)
+
+    logits, means, sigmas = split(raw.astype(float), form)
+    weights = np.exp(logits / temperature)
+    weights /= weights.sum(axis=1, keepdims=True)
+    mean = (weights * means).sum(axis=1)
+    variance = (weights * (temperature * sigmas**2 + means**2)).sum(axis=1) - mean**2
+    assert np.abs(latents.mean(axis=0) - mean).max() < 5 * np.sqrt(variance / count).max()
+    fourth = ((latents - mean) ** 4).mean(axis=0)
+    error = np.sqrt((fourth - variance**2) / count)
+    assert (np.abs(latents.var(axis=0) - variance) < 5 * error).all()
+    share = (chosen.reshape(count, -1)[:, 0] == 2).mean()
+    assert share == pytest.approx(weights[0, 2], abs=5 * np.sqrt(0.25 / count))
+
+
+def test_a_joint_mixture_moves_all_dimensions_together():
+    mixture = Mixture(2, 2, "joint")
+    means, spreads, logits = [[-5, -5], [5, 5]], np.full(4, -4.0), [0.0, 0.0]
+    raw = np.concatenate([np.ravel(means), spreads, logits]).astype(np.float32)
+    latents, chosen = draw(mixture, raw, 500)
+    assert (np.sign(latents[:, 0]) == np.sign(latents[:, 1])).all()
+    assert (chosen == (latents[:, 0] > 0)).all()
+    assert 0.3 < chosen.mean() < 0.7
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_cold_samples_are_the_most_likely_mean(form):
+    mixture = Mixture(Z, K, form)
+    raw = np.random.default_rng(1).standard_normal(mixture.parameters).astype(np.float32)
+    latents, _ = draw(mixture, raw, 1000, 1e-8)
+    logits, means, _ = split(raw, form)
+    likeliest = np.take_along_axis(means, logits.argmax(axis=1)[:, None], axis=1)[:, 0]
+    np.testing.assert_allclose(latents, np.tile(likeliest, (1000, 1)), atol=5e-3)
+
+
+def test_the_two_temperatures_are_apart():
+    mixture = Mixture(1, 2, "joint")
+    raw = np.array([-3.0, 3.0, 0.0, 0.0, 1.0, 0.0], np.float32)
+    latents, chosen = draw(mixture, raw, 2000, 1.0, 1e-8)
+    assert 0.6 < (chosen == 0).mean() < 0.86  # softmax gives 0.73
+    np.testing.assert_allclose(np.abs(latents), 3.0, atol=5e-3)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_sigmas_are_bounded(form):
+    mixture = Mixture(Z, K, form)
+    for raw, expected in ((-50.0, SIGMA_FLOOR), (50.0, SIGMA_CEILING + SIGMA_FLOOR)):
+        sigmas = mixture.split(np.full((1, mixture.parameters), raw, np.float32))[2]
+        np.testing.assert_allclose(sigmas, expected, rtol=1e-5)
+
+
+def batch(rng, rows=3, length=7):
+    x = {
+        "mu": rng.standard_normal((rows, length + 1, Z)).astype(np.float32),
+        "logvar": np.full((rows, length + 1, Z), CERTAIN, np.float32),
+        "actions": rng.uniform(-1, 1, (rows, length, 2)).astype(np.float32),
+    }
+    y = {
+        "reward": rng.uniform(size=(rows, length)).astype(np.float32),
+        "termination": np.zeros((rows, length), np.float32),
+        "mask": np.ones((rows, length), np.float32),
+    }
+    return x, y
+
+
+def network(form="joint", heads=HEADS, **options):
+    return MDNRNN(Z, 2, 5, K, form, heads, **options)
+
+
+def loss_of(rnn, x, y):
+    return float(rnn.compute_loss(y=y, y_pred=rnn(x)))
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_steps_are_the_unrolled_call(scale):
+    rnn = network(latent_scale=scale)
+    x, _ = batch(np.random.default_rng(2))
+    called = rnn(x)
+    state = [np.zeros((3, 5), np.float32)] * 2
+    for step in range(7):
+        state = rnn.step(x["mu"][:, step], x["actions"][:, step], state)
+        predicted = rnn.predictions(state[0])
+        for name in ("mixture", "reward", "termination"):
+            np.testing.assert_allclose(
+                predicted[name], np.asarray(called[name])[:, step], rtol=1e-4, atol=1e-5
+            )
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_loss_is_its_formula(form):
+    rnn = network(form, termination_weight=3.0)
+    x, y = batch(np.random.default_rng(3))
+    y["termination"][1, 4], y["mask"][1, 5:] = 1.0, 0.0
+    outputs = {name: np.asarray(v, float) for name, v in rnn(x).items()}
+    played = y["mask"].astype(bool)
+    scored = played & (y["termination"] == 0)
+    latents = x["mu"][:, 1:]
+    nats = [
+        density_by_hand(r, z, form) for r, z in zip(outputs["mixture"][scored], latents[scored])
+    ]
+    alone = Mixture(Z, 1, "joint").distribution(outputs["gaussian"][scored].astype(np.float32))
+    reward = ((outputs["reward"] - y["reward"])[played] ** 2).mean()
+    chance = 1.0 / (1.0 + np.exp(-outputs["termination"][played]))
+    ended = y["termination"][played]
+    surprise = -(ended * np.log(chance) + (1 - ended) * np.log(1 - chance)).mean()
+    expected = -np.mean(nats) / Z - np.asarray(alone.log_prob(latents[scored])).mean() / Z
+    assert loss_of(rnn, x, y) == pytest.approx(expected + reward + 3.0 * surprise, rel=1e-4)
+
+
+def test_masked_steps_do_not_count():
+    rnn = network()
+    x, y = batch(np.random.default_rng(4))
+    y["mask"][0, 4:] = 0.0
+    before = loss_of(rnn, x, y)
+    x["mu"][0, 5:], x["actions"][0, 4:] = 9.0, -7.0
+    y["reward"][0, 4:], y["termination"][0, 4:] = 50.0, 1.0
+    assert loss_of(rnn, x, y) == pytest.approx(before, rel=1e-6)
+    y["mask"][0, 4] = 1.0
+    assert loss_of(rnn, x, y) != pytest.approx(before, rel=1e-3)
+
+
+def test_what_follows_an_end_is_not_scored():
+    rnn = network()
+    x, y = batch(np.random.default_rng(5))
+    y["termination"][2, -1] = 1.0
+    before = loss_of(rnn, x, y)
+    x["mu"][2, -1] = 9.0
+    assert loss_of(rnn, x, y) == pytest.approx(before, rel=1e-6)
+    x["mu"][1, -1] = 9.0
+    assert loss_of(rnn, x, y) != pytest.approx(before, rel=1e-3)
+
+
+def test_the_gaussian_head_has_no_influence():
+    rnn = network()
+    x, y = batch(np.random.default_rng(5))
+    rnn.compile(optimizer=optimizers.SGD(0.0))
+    lone = network(heads=("reward", "termination"))
+    lone.compile(optimizer=optimizers.SGD(0.1))
+    for ours, theirs in zip(lone.weights, rnn.weights):
+        if ours.shape == theirs.shape:
+            theirs.assign(ours)
+    rnn.optimizer.learning_rate = 0.1
+    lone.train_on_batch(x, y)
+    rnn.train_on_batch(x, y)
+    for ours, theirs in zip(lone.lstm.weights, rnn.lstm.weights):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_nats_are_those_of_unscaled_latents():
+    """A network that sees latents times s and says everything times s is as surprised as before."""
+    plain, scale = network(), 0.25
+    scaled = network(latent_scale=scale)
+    rng = np.random.default_rng(6)
+    latents = rng.standard_normal((3, 7, Z)).astype(np.float32)
+    raw = rng.standard_normal((3, 7, plain.mixture.parameters)).astype(np.float32)
+    count = Z * K
+    sigmas = np.exp(raw[..., count : 2 * count]) + SIGMA_FLOOR
+    shrunk = raw.copy()
+    shrunk[..., :count] *= scale
+    shrunk[..., count : 2 * count] = np.log(scale * sigmas - SIGMA_FLOOR)
+    before = plain._nats(plain.mixture, raw, latents)
+    after = scaled._nats(scaled.mixture, shrunk, scale * latents)
+    np.testing.assert_allclose(after, before, rtol=1e-3, atol=1e-3)
+
+
+def test_latents_are_drawn_anew():
+    rnn = network()
+    x, _ = batch(np.random.default_rng(7))
+    x["logvar"][:] = 0.0
+    first, second = (np.asarray(rnn(x)["next_latent"]) for _ in range(2))
+    assert np.abs(first - second).max() > 0.1
+
+
+def test_loss_falls():
+    rnn = network()
+    x, y = batch(np.random.default_rng(8))
+    rnn.compile(optimizer=optimizers.Adam(1e-2), jit_compile=False)
+    losses = [float(rnn.train_on_batch(x, y, return_dict=True)["loss"]) for _ in range(30)]
+    assert losses[-1] < losses[0] - 0.1
+
+
+@pytest.mark.parametrize("heads", [(), ("termination",), HEADS])
+@pytest.mark.parametrize("form", FORMS)
+def test_configuration_rebuilds_the_network(form, heads):
+    rnn = network(form, heads, latent_scale=0.5, termination_weight=2.0)
+    again = MDNRNN(**rnn.get_config())
+    assert again.get_config() == rnn.get_config()
+    assert [v.path for v in again.weights] == [v.path for v in rnn.weights]
+    assert ops.shape(again.head.kernel) == ops.shape(rnn.head.kernel)
