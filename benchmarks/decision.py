@@ -7,7 +7,7 @@ import numpy as np
 from benchmarks.rows import Row, compare, seconds
 from benchmarks.workplace import Workplace
 from reverie.controllers import Controller
-from reverie.rollouts import iterate_episodes
+from reverie.frames import FrameStream
 
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
@@ -19,8 +19,7 @@ def measure(place: Workplace) -> list[Row]:
     """
     paths = place.rollouts()
     _limit_to_one_core()
-    _, _, group = next(iterate_episodes(paths))
-    frames = group["observations"][:]
+    frames = FrameStream(paths, [0], 1).sample(1000)
     calls = place.size(2000, 20)
     ours = _agent_times(place, frames, calls)
     reference = _predict_times(place, frames, max(calls // 10, 10))

@@ -4,6 +4,7 @@ import numpy as np
 
 from benchmarks.rows import Row, alternate, compare, seconds
 from benchmarks.workplace import Workplace, leave_cache, stage
+from reverie.backend import compiled
 from reverie.rollouts import iterate_episodes
 from reverie.vision import Encoder, load_vae
 
@@ -14,8 +15,6 @@ def measure(place: Workplace) -> list[Row]:
 
 
 def _compare(place: Workplace, architecture: str) -> Row:
-    from reverie.backend import compiled
-
     path = place.rollouts()[0]
     frames = np.concatenate([g["observations"][:] for _, _, g in iterate_episodes([path])])
     vae = load_vae(place.vae_weights(architecture))
@@ -29,6 +28,6 @@ def _compare(place: Workplace, architecture: str) -> Row:
     def reference(_: int) -> float:
         return len(frames) / seconds(lambda: [np.asarray(part) for part in encode(frames)])
 
-    rates = alternate(ours, reference, place.size(5, 1))
+    rates = alternate(place.size(5, 1), ours, reference)
     note = "all frames of the file in memory, in one call"
     return compare(f"encoding, {architecture}", *rates, "frames/s", note)

@@ -58,7 +58,7 @@ def _rates(place: Workplace, count: int) -> tuple[float, float]:
                 raise RuntimeError(f"not the same episodes were played: {played}")
             return played["bare"] / duration
 
-        return alternate(ours, reference, place.size(5, 1))
+        return alternate(place.size(5, 1), ours, reference)
 
 
 def _start_bare() -> None:

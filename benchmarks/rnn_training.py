@@ -5,6 +5,7 @@ import numpy as np
 from benchmarks.rows import Row, compare
 from benchmarks.training import epoch_seconds
 from benchmarks.workplace import Workplace, leave_cache, stage
+from reverie.backend import start_backend
 from reverie.latents import Latents
 from reverie.sequences import WindowStream
 
@@ -13,6 +14,7 @@ NOTE = "`model.fit`, windows in memory as NumPy arrays; goal 0.9"
 
 def measure(place: Workplace) -> list[Row]:
     """Measure batches a second at stage 4's own sizes."""
+    start_backend()
     path = place.latents()
     args = stage("04_train_rnn").parse_args(["--units", str(place.size(512, 32))])
     latents = Latents(path)

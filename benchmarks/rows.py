@@ -40,18 +40,15 @@ def seconds(function: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def alternate(
-    ours: Callable[[int], float], reference: Callable[[int], float], rounds: int
-) -> tuple[float, float]:
-    """Measure two things in turns, so that what else the machine does falls on both.
+def alternate(rounds: int, *measures: Callable[[int], float]) -> tuple[float, ...]:
+    """Measure some things in turns, so that what else the machine does falls on all of them.
 
     Args:
-        ours: returns a figure for the number of the round.
-        reference: the same.
         rounds: how often; one more before them warms up and does not count.
+        measures: each returns a figure for the number of the round.
 
     Returns:
-        The medians of ours and of the reference.
+        The median of each.
     """
-    figures = [(ours(index), reference(index)) for index in range(rounds + 1)]
+    figures = [[measure(index) for measure in measures] for index in range(rounds + 1)]
     return tuple(statistics.median(column) for column in zip(*figures[1:]))

@@ -50,7 +50,7 @@ def epoch_seconds(
         )
         return watch.seconds
 
-    return alternate(ours, reference, rounds)
+    return alternate(rounds, ours, reference)
 
 
 def _trainer(model: "keras.Model", stream: Any, folder: Path) -> Any:

@@ -5,6 +5,7 @@ import numpy as np
 from benchmarks.rows import Row, compare
 from benchmarks.training import epoch_seconds
 from benchmarks.workplace import Workplace, leave_cache, stage
+from reverie.backend import start_backend
 from reverie.frames import FrameStream
 from reverie.rollouts import episode_lengths
 
@@ -13,6 +14,7 @@ NOTE = "`model.fit`, frames in memory as one NumPy array; goal 0.9"
 
 def measure(place: Workplace) -> list[Row]:
     """Measure frames a second of both architectures."""
+    start_backend()
     paths = place.rollouts()
     episodes = list(range(len(episode_lengths(paths))))
     some = episodes[: place.size(4, 2)]  # the article's network is slow, fewer frames tell as much
@@ -26,7 +28,7 @@ def _compare(place: Workplace, architecture: str, episodes: list[int]) -> Row:
     frames = np.concatenate([batch for (batch,) in stream.batches(0)])
     networks = [stage("02_train_vae").build(args, frames[::10]) for _ in range(2)]
     folder = place.folder / f"train_{architecture}"
-    rounds = place.size(4, 1)
+    rounds = place.size(3, 1)
     durations = epoch_seconds(
         networks, stream, folder, (frames,), rounds, lambda: leave_cache(paths)
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from reverie.backend import start_backend
 from reverie.recording import Recorder, open_loop_player
 from reverie.rollouts import episode_lengths, find_batches
 from reverie.workers import GameWorkers
@@ -65,7 +66,7 @@ class Workplace:
         """Return a few recorded batches."""
         folder = self.folder / "rollouts"
         if not folder.exists():
-            episodes = self.size(12, 2)
+            episodes = self.size(16, 2)  # past the buffer of `FrameStream` with all batches
             record = recorder(folder)
             with GameWorkers(GAME, OPTIONS, cores()) as workers:
                 for batch in range(BATCHES):
@@ -76,6 +77,7 @@ class Workplace:
         """Return the weights of a VAE that has learned nothing."""
         path = self.folder / architecture / "final_full_vae_weights.h5"
         if not path.exists():
+            start_backend()
             from models.vae import VAE
             from reverie.weights import save_weights
 
@@ -99,6 +101,7 @@ class Workplace:
 
     def rnn(self) -> "MDNRNN":
         """Return an MDN-RNN of full size whose dreams live as long as the game's episodes."""
+        start_backend()
         from models.mdn_rnn import MDNRNN
 
         rnn = MDNRNN(latent_size=64, action_size=1, units=self.size(512, 32))

@@ -12,6 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+# What h5py, NumPy and json raise for a file that is damaged or holds something else.
+UNREADABLE = (OSError, AttributeError, KeyError, RuntimeError, TypeError, ValueError)
 PACKAGES = ("keras", "tensorflow", "numpy", "gymnasium", "vizdoom", "cma", "h5py")
 
 
@@ -47,6 +49,9 @@ def atomic_path(path: Path, suffix: str = ".tmp") -> Iterator[Path]:
         temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, path)
         _flush_to_disk(path.parent)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # h5py does not say it
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -8,7 +8,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from reverie.artifacts import InputError, atomic_path, require_file
+from reverie.artifacts import UNREADABLE, InputError, require_file
+from reverie.hdf5 import atomic_hdf5
 
 FEATURES = ("z", "zh", "zhc")
 MEND = "evolve one with: python 05_train_controller.py"
@@ -68,7 +69,7 @@ def save_controller(
     path: Path, controller: Controller, parameters: np.ndarray, notes: dict
 ) -> None:
     """Write a controller as HDF5, atomically; `notes` say which networks it belongs to."""
-    with atomic_path(path, ".h5") as temporary, h5py.File(temporary, "w") as file:
+    with atomic_hdf5(path) as file:
         file.attrs["controller"] = json.dumps(asdict(controller))
         file.attrs["notes"] = json.dumps(notes)
         file["parameters"] = np.asarray(parameters, np.float32)
@@ -85,7 +86,7 @@ def load_controller(path: Path) -> tuple[Controller, np.ndarray, dict]:
         with h5py.File(path, "r") as file:
             controller = Controller(**json.loads(file.attrs["controller"]))
             parameters, notes = file["parameters"][:], json.loads(file.attrs["notes"])
-    except (OSError, KeyError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path}: damaged, or no controller ({error}); {MEND}") from error
     if parameters.shape != (controller.size,) or not np.isfinite(parameters).all():
         raise InputError(f"{path}: its parameters are damaged; {MEND}")

@@ -80,7 +80,7 @@ class DreamVectorEnv(VectorEnv):
     def step(self, actions: np.ndarray) -> tuple:
         """Dream one step; where a dream was over, its action is ignored and a new one begins."""
         began = self._over.copy()
-        noise = self._dream.draw(self.num_envs, self._seed, self._count)
+        noise = self._dream.noise((self.num_envs,), self._seed, self._count)
         actions = np.asarray(actions, np.float32)
         state, rewards, ends = self._step(self._state, actions, noise)
         self._state = {name: np.array(values) for name, values in state.items()}

@@ -1,5 +1,6 @@
 """Dreams: what the MDN-RNN imagines, many at once."""
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,7 @@ class Dream:
         self.first_mu, self.first_logvar = first_mu, first_logvar
         self._open_loop = compiled(self._play_actions, xla=True)
         self._closed_loop: dict[Controller, Any] = {}
+        self._draws: dict[tuple, Any] = {}
 
     def first_latents(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """Draw where `count` dreams begin: `(count, Z)` float32."""
@@ -69,7 +71,7 @@ class Dream:
         Args:
             state: `z` `(B, Z)`, `h` and `c` `(B, H)`.
             actions: `(B, A)`.
-            noise: what `draw` gave for B frames.
+            noise: what `noise` gave for B frames.
 
         Returns:
             The next state, rewards `(B,)` and ends `(B,)` bool.
@@ -88,8 +90,20 @@ class Dream:
         next_state = {"z": latents / self.rnn.latent_scale, "h": hidden, "c": cell}
         return next_state, predicted["reward"], ends
 
-    def draw(self, count: int, seed: int, index: int) -> dict:
-        """Draw the noise of `count` frames."""
+    def noise(self, shape: tuple[int, ...], seed: int, index: int) -> dict:
+        """Draw the noise of frames in this shape, through a function compiled once for it."""
+        if shape not in self._draws:
+
+            def draw(seed: Any, index: Any) -> dict:
+                from keras import ops
+
+                noise = self._draw(math.prod(shape), seed, index)
+                return {k: ops.reshape(v, (*shape, *v.shape[1:])) for k, v in noise.items()}
+
+            self._draws[shape] = compiled(draw)
+        return self._draws[shape](np.asarray(seed, np.int32), np.asarray(index, np.int32))
+
+    def _draw(self, count: int, seed: Any, index: Any) -> dict:
         from models.distributions import seed_at, tfd
 
         choice, spread = self.rnn.mixture.noise(count, seed_at(seed, 2 * index))
@@ -181,7 +195,7 @@ class Dream:
         totals, lengths = zeros.copy(), zeros.copy()
         kept, real = np.arange(count), np.ones(count, bool)
         for chunk, start in enumerate(range(0, self.options.time_steps, CHUNK)):
-            noise = self._chunk_noise(rollouts, seed, chunk)
+            noise = self.noise((CHUNK, rollouts), seed, chunk)
             carry = {name: np.asarray(v) for name, v in run(carry, kept, noise, start).items()}
             totals[kept[real]] = carry["total"][real]
             lengths[kept[real]] = carry["length"][real]
@@ -190,21 +204,6 @@ class Dream:
                 break
             kept, real, carry = _compact(kept, alive, carry, len(kept))
         return totals, lengths
-
-    def _chunk_noise(self, rollouts: int, seed: int, chunk: int) -> dict:
-        if not hasattr(self, "_draw"):
-            self._draw = {}
-        if rollouts not in self._draw:
-            shape = (CHUNK, rollouts)
-
-            def draw(seed: Any, chunk: Any) -> dict:
-                from keras import ops
-
-                noise = self.draw(CHUNK * rollouts, seed, chunk)
-                return {k: ops.reshape(v, (*shape, *v.shape[1:])) for k, v in noise.items()}
-
-            self._draw[rollouts] = compiled(draw)
-        return self._draw[rollouts](np.asarray(seed, np.int32), np.asarray(chunk, np.int32))
 
 
 def _compact(

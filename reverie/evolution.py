@@ -5,7 +5,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from reverie.artifacts import InputError, atomic_path
+from reverie.artifacts import UNREADABLE, InputError
+from reverie.hdf5 import atomic_hdf5
 
 
 class Evolution:
@@ -71,7 +72,7 @@ class Evolution:
 
     def save(self) -> None:
         """Write what continues the search, atomically."""
-        with atomic_path(self.path, ".h5") as temporary, h5py.File(temporary, "w") as file:
+        with atomic_hdf5(self.path) as file:
             file.attrs.update(self.settings)
             file["fitness"] = np.stack(self.fitness)
             file["mean"] = self.mean
@@ -88,7 +89,7 @@ class Evolution:
         try:
             with h5py.File(self.path, "r") as file:
                 settings, told, mean = dict(file.attrs), file["fitness"][:], file["mean"][:]
-        except (OSError, KeyError, RuntimeError) as error:
+        except UNREADABLE as error:
             raise InputError(f"{self.path}: damaged ({error}); {mend}") from error
         if settings != self.settings:
             raise InputError(f"{self.path}: of a search with {settings}; repeat those or {mend}")

@@ -53,7 +53,7 @@ def film_dream(
     while not ended and len(latents) < STEPS:
         latents.append(np.asarray(state["z"])[0])
         actions = act(parameters[None].astype(np.float32), state["z"], state["h"], state["c"])
-        state, _, ends = step(state, actions, dream.draw(1, seed, len(latents)))
+        state, _, ends = step(state, actions, dream.noise((1,), seed, len(latents)))
         ended = bool(np.asarray(ends)[0])
     return decode(vae, np.stack(latents))
 

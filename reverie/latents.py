@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reverie.artifacts import InputError, atomic_path, require_file
+from reverie.artifacts import UNREADABLE, InputError, atomic_path, require_file
 
 SCHEMA = 1
 FRAME_KEYS = ("mu", "logvar")  # one row a frame, T + 1 an episode; so have the `infos/...`
@@ -40,7 +40,7 @@ class Latents:
             self.arrays = _map_arrays(path)
             self.header = json.loads(str(self.arrays.pop("header")))
             self.lengths = np.asarray(self.arrays.pop("episode_lengths"))
-        except (zipfile.BadZipFile, KeyError, ValueError, OSError, struct.error) as error:
+        except (zipfile.BadZipFile, struct.error, *UNREADABLE) as error:
             raise InputError(f"{path}: damaged, or no file of latents ({error}); {MEND}") from error
         self._check()
         self.step_starts = np.concatenate([[0], np.cumsum(self.lengths)])

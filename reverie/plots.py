@@ -37,8 +37,9 @@ def as_bytes(frames: np.ndarray) -> np.ndarray:
 
 def save_picture(path: Path, picture: np.ndarray) -> None:
     """Write a PNG atomically."""
+    encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
     with atomic_path(path, ".png") as temporary:
-        cv2.imwrite(str(temporary), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        temporary.write_bytes(encoded.tobytes())
 
 
 def save_video(path: Path, frames: np.ndarray, fps: int = 35) -> None:

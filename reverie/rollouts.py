@@ -9,7 +9,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from reverie.artifacts import InputError, atomic_path
+from reverie.artifacts import UNREADABLE, InputError
+from reverie.hdf5 import atomic_hdf5
 
 SCHEMA = 1
 CHUNK = 64  # frames that a reader takes at once, 0.8 MB
@@ -78,7 +79,7 @@ class EpisodeBuilder:
 
 def write_episode(path: Path, episode: Episode) -> None:
     """Write one episode as a file of its own, atomically; `merge_episodes` joins such files."""
-    with atomic_path(path, ".h5") as temporary, h5py.File(temporary, "w") as file:
+    with atomic_hdf5(path) as file:
         group = file.create_group("episode")
         group.attrs["seed"] = episode.seed
         group.attrs["total_steps"] = len(episode.rewards)
@@ -98,7 +99,7 @@ def merge_episodes(parts: list[Path], path: Path, attributes: dict) -> None:
         path: the batch.
         attributes: what the batch says of itself: game, environment, spaces, policy, seed.
     """
-    with atomic_path(path, ".h5") as temporary, h5py.File(temporary, "w") as file:
+    with atomic_hdf5(path) as file:
         file.attrs.update({"schema": SCHEMA, "total_episodes": len(parts)} | attributes)
         for index, part in enumerate(parts):
             with h5py.File(part, "r") as source:
@@ -151,7 +152,7 @@ def check_batch(path: Path, game: str) -> None:
             _check_attributes(path, file, game, mend)
             for name, group in file.items():
                 _check_episode(path, name, group, mend)
-    except (OSError, KeyError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path}: damaged or not HDF5 ({error}); {mend}") from error
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import functools
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -68,8 +69,8 @@ def conduct(main: Callable[..., None]) -> Callable[..., int]:
         except OSError as error:
             if error.errno not in UNWRITABLE:
                 raise
-            place = error.filename or "the output folder"
-            return _fail(f"{place}: {error.strerror}; free or choose another folder and run again")
+            place, reason = error.filename or "the output folder", os.strerror(error.errno)
+            return _fail(f"{place}: {reason}; free or choose another folder and run again")
         except Stopped:
             print("stopped by a signal; the same command continues", file=sys.stderr)
             return EXIT_REQUEUE

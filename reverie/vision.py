@@ -72,6 +72,9 @@ def load_vae(path: Path) -> "VAE":
     return vae
 
 
+STEP = 32  # frames; batches are filled up to a multiple of it, few sizes to compile
+
+
 class Encoder:
     """Encodes any number of frames through one compiled function.
 
@@ -91,7 +94,7 @@ class Encoder:
         parts = []
         for start in range(0, len(frames), self.batch_size):
             batch = frames[start : start + self.batch_size]
-            missing = self.batch_size - len(batch)
+            missing = -len(batch) % STEP
             padded = np.pad(batch, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else batch
             parts.append([np.asarray(part)[: len(batch)] for part in self._encode(padded)])
         mu, logvar = zip(*parts)

@@ -1,13 +1,17 @@
 """Networks on disk: HDF5 with plain arrays and the configuration that rebuilds them, no code."""
 
 import json
+import re
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 
-from reverie.artifacts import InputError, atomic_path, require_file
+from reverie.artifacts import UNREADABLE, InputError, require_file
+from reverie.hdf5 import atomic_hdf5
 
 if TYPE_CHECKING:
     import keras
@@ -31,13 +35,13 @@ def save_weights(
         arrays: what else it needs to work, kept under `arrays/`.
         dtype: `float16` halves the file.
     """
-    with atomic_path(path, ".h5") as temporary, h5py.File(temporary, "w") as file:
+    with atomic_hdf5(path) as file:
         file.attrs["schema"] = SCHEMA
         file.attrs["network"] = type(model).__name__
         file.attrs["config"] = json.dumps(model.get_config())
         file.attrs["notes"] = json.dumps(notes or {})
-        for variable in model.weights:
-            file[f"weights/{variable.path}"] = np.asarray(variable.value).astype(dtype)
+        for name, variable in _named_weights(model):
+            file[f"weights/{name}"] = np.asarray(variable.value).astype(dtype)
         for name, values in (arrays or {}).items():
             file[f"arrays/{name}"] = values
 
@@ -62,7 +66,7 @@ def read_header(path: Path, network: str, mend: str) -> tuple[dict, dict]:
                     f" {mend}"
                 )
             return json.loads(file.attrs["config"]), json.loads(file.attrs["notes"])
-    except (OSError, KeyError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path}: damaged or not HDF5 ({error}); {mend}") from error
 
 
@@ -70,20 +74,38 @@ def load_weights(path: Path, model: "keras.Model") -> None:
     """Fill a network of the same configuration from a file.
 
     Raises:
-        InputError: a weight is missing or has another shape.
+        InputError: a weight is missing, has another shape or is no number.
     """
     with h5py.File(path, "r") as file:
-        for variable in model.weights:
-            values = file["weights"].get(variable.path)
+        for name, variable in _named_weights(model):
+            values = file["weights"].get(name)
             if values is None or values.shape != tuple(variable.shape):
                 found = "is missing" if values is None else f"has shape {values.shape}"
-                raise InputError(f"{path}: {variable.path} {found}, expected {variable.shape}")
+                raise InputError(f"{path}: {name} {found}, expected {variable.shape}")
+            if not np.isfinite(values[()]).all():
+                raise InputError(f"{path}: {name} holds NaN or infinity; train it anew")
             variable.assign(np.asarray(values, dtype="float32"))
+
+
+def _named_weights(model: "keras.Model") -> Iterator[tuple[str, Any]]:
+    """Yield weights under names that do not depend on what else the process has built.
+
+    Keras numbers the layers of a kind through the whole process; here each network counts anew.
+    """
+    names: dict[str, str] = {}
+    counts: Counter = Counter()
+    for variable in model.weights:
+        layer, _, rest = variable.path.partition("/")
+        if layer not in names:
+            kind = re.sub(r"_\d+$", "", layer)
+            names[layer] = f"{kind}_{counts[kind]}" if counts[kind] else kind
+            counts[kind] += 1
+        yield f"{names[layer]}/{rest}", variable
 
 
 def save_checkpoint(path: Path, model: "keras.Model", state: dict) -> None:
     """Write all that continues a training run: weights, optimiser, random state, position."""
-    with atomic_path(path, ".h5") as temporary, h5py.File(temporary, "w") as file:
+    with atomic_hdf5(path) as file:
         file.attrs["state"] = json.dumps(state)
         for index, variable in enumerate(_training_variables(model)):
             file[f"variables/{index:04d}"] = np.asarray(variable.value)
@@ -100,7 +122,7 @@ def load_checkpoint(path: Path, model: "keras.Model") -> dict:
         with h5py.File(path, "r") as file:
             values = [file["variables"][name][()] for name in sorted(file["variables"])]
             state = json.loads(file.attrs["state"])
-    except (OSError, KeyError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path}: damaged checkpoint ({error}); {mend}") from error
     variables = _training_variables(model)
     if [v.shape for v in values] != [tuple(v.shape) for v in variables]:

@@ -82,7 +82,7 @@ def write_latents(path: Path, lengths: list[int], size: int = 4, **changes: np.n
     rng = np.random.default_rng(0)
     steps, frames = sum(lengths), sum(lengths) + len(lengths)
     ends = np.zeros(steps, bool)
-    ends[np.cumsum(lengths) - 1] = True
+    ends[np.cumsum(lengths, dtype=int) - 1] = True
     arrays = {
         "mu": rng.standard_normal((frames, size)).astype(np.float16),
         "logvar": rng.uniform(-4, -2, (frames, size)).astype(np.float16),

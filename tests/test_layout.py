@@ -1,4 +1,4 @@
-"""The house rules that a reader can rely on: which way imports point, and how long a function is."""
+"""The house rules: which way imports point, what is never used, how long a function is."""
 
 import ast
 import subprocess

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from keras import ops, optimizers
+from keras import optimizers
 
 from models.distributions import seed_at
 from models.mdn_rnn import HEADS, MDNRNN
@@ -260,5 +260,4 @@ def test_configuration_rebuilds_the_network(form, heads):
     rnn = network(form, heads, latent_scale=0.5, termination_weight=2.0)
     again = MDNRNN(**rnn.get_config())
     assert again.get_config() == rnn.get_config()
-    assert [v.path for v in again.weights] == [v.path for v in rnn.weights]
-    assert ops.shape(again.head.kernel) == ops.shape(rnn.head.kernel)
+    assert [v.shape for v in again.weights] == [v.shape for v in rnn.weights]

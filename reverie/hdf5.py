@@ -1,0 +1,49 @@
+"""HDF5 files that are whole or not there, on a full disk as well."""
+
+import contextlib
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+
+from reverie.artifacts import atomic_path
+
+
+class _Storage(io.FileIO):
+    """A file that takes every write and remembers the first that failed.
+
+    HDF5 writes much of a file only when it is closed. When the disk is full by then, its own
+    drivers lose the error, leave half a file that looks like a success, or crash.
+    """
+
+    error: OSError | None = None
+
+    def write(self, data: memoryview) -> int:
+        """Write all of `data`, or remember why not."""
+        left = memoryview(data).cast("B")
+        size = len(left)
+        try:
+            while self.error is None and left:
+                left = left[super().write(left) :]
+        except OSError as error:
+            self.error = error
+        return size
+
+
+@contextlib.contextmanager
+def atomic_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Yield a new HDF5 file that becomes `path` when the block ends without an error.
+
+    Raises:
+        OSError: the folder cannot be written to or the disk is full; `path` is as it was before.
+    """
+    with atomic_path(path, ".h5") as temporary, _Storage(temporary, "w+") as storage:
+        try:
+            with h5py.File(storage, "w") as file:
+                yield file
+        except Exception:
+            if storage.error is None:
+                raise
+        if storage.error is not None:
+            raise storage.error

@@ -1,0 +1,157 @@
+"""One run of stage 5: a search, how it is judged, and what it leaves behind."""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+
+from reverie.artifacts import read_json_lines, write_json, write_json_lines
+from reverie.controllers import Controller, save_controller
+from reverie.dreams import Dream, DreamOptions
+from reverie.evolution import Evolution
+from reverie.films import film_agent
+from reverie.games import game_class
+from reverie.memory import load_first_frames, load_rnn
+from reverie.plots import save_curves
+from reverie.policies import OPEN_LOOP, episode_seeds
+from reverie.scores import sentence, summary
+from reverie.scoring import GameScorer, compare_survival
+from reverie.vision import load_vae
+from reverie.workers import GameWorkers
+
+
+class Search:
+    """A controller being evolved: candidates asked for, judged, told, and the mean scored.
+
+    Args:
+        args: the flags of stage 5.
+        workers: the real game.
+    """
+
+    def __init__(self, args: argparse.Namespace, workers: GameWorkers) -> None:
+        self.args, self.workers = args, workers
+        self.vae, self.rnn = load_vae(args.vae_weights), load_rnn(args.rnn_weights)
+        bias = game_class(args.game).controller_bias
+        rnn = self.rnn
+        self.controller = Controller(
+            args.features, rnn.latent_size, rnn.units, rnn.action_size, bias
+        )
+        options = DreamOptions(args.temperature, args.time_steps, args.threshold_ends)
+        self.dream = Dream(rnn, *load_first_frames(args.rnn_weights), options)
+        self.scorer = GameScorer(workers, self.vae, rnn, self.controller)
+        self.evolution = Evolution(
+            args.output_folder / "evolution.h5",
+            self.controller.size,
+            args.population,
+            args.sigma_init,
+            args.seed,
+        )
+        self.history: list[dict] = []
+
+    @property
+    def log(self) -> Path:
+        """Where the generations are logged."""
+        return self.args.output_folder / "metrics.jsonl"
+
+    def resume(self) -> None:
+        """Continue where an earlier start was stopped."""
+        if self.evolution.resume():
+            self.history = read_json_lines(self.log)[: self.evolution.generation]
+
+    def generation(self) -> None:
+        """Ask, judge, tell; every `eval_every` generations score the mean; save."""
+        args, evolution = self.args, self.evolution
+        number, start = evolution.generation, time.perf_counter()
+        candidates = evolution.ask()
+        fitness = self.returns(candidates, args.train_in, args.rollouts, number).mean(axis=1)
+        evolution.tell(fitness)
+        row = {
+            "generation": number + 1,
+            "mean": float(fitness.mean()),
+            "best": float(fitness.max()),
+            "sigma": evolution.sigma,
+            "seconds": time.perf_counter() - start,
+        }
+        if (number + 1) % args.eval_every == 0 or number + 1 == args.generations:
+            row |= self.evaluate()
+        self.history.append(row)
+        write_json_lines(self.log, self.history)
+        evolution.save()
+
+    def returns(self, parameters: np.ndarray, where: str, rollouts: int, number: int) -> np.ndarray:
+        """Judge controllers in the dream or the game, all with the same luck: `(N, rollouts)`."""
+        seeds = episode_seeds(self.args.seed, number * rollouts, rollouts, "evolve")
+        if where == "game":
+            return self.scorer.returns(parameters, seeds)
+        return self.dream.play_controllers(self.controller, parameters, rollouts, seeds[0])[0]
+
+    def evaluate(self) -> dict:
+        """Score the mean of the search in dream and game, on seeds no generation evolved on."""
+        scores = self.score_both("evaluate")
+        for where, result in scores.items():
+            print(f"  {where}: {sentence(result)}")
+        return {f"{where}_score": result for where, result in scores.items()}
+
+    def score_both(self, purpose: str) -> dict[str, dict]:
+        """Score the mean of the search in the dream and in the game."""
+        args, mean = self.args, self.evolution.mean[None]
+        seeds = episode_seeds(args.seed, 0, args.eval_episodes, purpose)
+        dreamt, _ = self.dream.play_controllers(self.controller, mean, len(seeds), seeds[0])
+        played = self.scorer.returns(mean, seeds)
+        limit = args.time_steps
+        return {"dream": summary(dreamt[0], limit), "game": summary(played[0], limit)}
+
+
+def check_dream(search: Search) -> dict:
+    """Print how long policies that do not look live in dream and game; warn if far apart."""
+    args = search.args
+    seeds = episode_seeds(args.seed, 0, args.eval_episodes, "evaluate")
+    survival = compare_survival(search.scorer, search.dream, seeds, args.time_steps)
+    print("mean length          dream    game    dream / game")
+    for policy, result in survival.items():
+        dreamt, played = result["dream"]["mean"], result["game"]["mean"]
+        print(f"{policy:16s} {dreamt:9.0f} {played:7.0f} {result['ratio']:10.2f}")
+    if not all(0.5 < result["ratio"] < 2.0 for result in survival.values()):
+        print(
+            "warning: this dream is far from the game; a controller evolved in it may be worthless."
+            " Record more episodes (01), train longer (04) or change --temperature"
+        )
+    return survival
+
+
+def finish(search: Search, survival: dict) -> None:
+    """Write controller, scores beside policies that do not look, plot and film."""
+    args, folder = search.args, search.args.output_folder
+    notes = {"game": args.game, "vae_weights": str(args.vae_weights.resolve())}
+    notes |= {"rnn_weights": str(args.rnn_weights.resolve()), "train_in": args.train_in}
+    save_controller(folder / "controller.h5", search.controller, search.evolution.mean, notes)
+    seeds = episode_seeds(args.seed, 0, args.eval_episodes, "score")
+    scores = search.score_both("score")
+    for policy in OPEN_LOOP:
+        returns = search.scorer.open_loop_returns(policy, seeds)
+        scores[policy] = summary(returns, args.time_steps)
+    print(f"scores over {len(seeds)} episodes on seeds that nothing was evolved on:")
+    for name, score in scores.items():
+        print(f"  {name:13s} {sentence(score)}")
+    rows = [row for row in search.history if "game_score" in row]
+    curves = {
+        where: (
+            [row["generation"] for row in rows],
+            [row[f"{where}_score"]["mean"] for row in rows],
+            [row[f"{where}_score"]["std"] / len(seeds) ** 0.5 for row in rows],
+        )
+        for where in ("dream", "game")
+    }
+    save_curves(folder / "scores.png", curves, "generation", "score of the mean ± standard error")
+    film_agent(
+        folder,
+        search.workers,
+        (search.vae, search.rnn),
+        search.dream,
+        search.controller,
+        search.evolution.mean,
+        seeds[0],
+    )
+    write_json(folder / "scores.json", {"scores": scores, "survival": survival})
+    print(f"controller, scores and film in {folder}")

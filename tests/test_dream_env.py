@@ -1,0 +1,135 @@
+"""The dream as gymnasium knows environments, one at a time and many."""
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+from gymnasium.vector import AutoresetMode
+
+import reverie.dream_env  # noqa: F401  registers the environment
+from reverie.weights import save_weights
+
+ENV_ID = "reverie/Dream-v0"
+
+
+@pytest.fixture(scope="module")
+def rnn_weights(dreamer, first_frames, tmp_path_factory):
+    path = tmp_path_factory.mktemp("rnn") / "final_rnn_weights.h5"
+    arrays = dict(zip(("first_mu", "first_logvar"), first_frames))
+    save_weights(path, dreamer, {"game": "doomrnn"}, arrays)
+    return path
+
+
+@pytest.fixture(scope="module")
+def vae_weights(tmp_path_factory):
+    from models.vae import VAE
+
+    path = tmp_path_factory.mktemp("vae") / "vae.h5"
+    save_weights(path, VAE("patch", 3), {"game": "doomrnn"})
+    return path
+
+
+def vector(rnn_weights, count=5, **options):
+    options = {"num_envs": count, "vectorization_mode": "vector_entry_point"} | options
+    return gymnasium.make_vec(ENV_ID, rnn_weights=rnn_weights, **options)
+
+
+def rollout(envs, steps, seed=3):
+    observations, infos = envs.reset(seed=seed)
+    rng = np.random.default_rng(0)
+    results = [(observations, infos)]
+    for _ in range(steps):
+        results.append(envs.step(rng.uniform(-1, 1, envs.action_space.shape).astype(np.float32)))
+    return results
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_gymnasiums_own_checker_is_content(rnn_weights, vae_weights):
+    env = gymnasium.make(ENV_ID, rnn_weights=rnn_weights, vae_weights=vae_weights)
+    check_env(env.unwrapped)
+
+
+def test_one_dream(rnn_weights):
+    env = gymnasium.make(ENV_ID, rnn_weights=rnn_weights, time_steps=40)
+    observation, info = env.reset(seed=1)
+    assert observation.shape == (11,)
+    np.testing.assert_array_equal(info["z"], observation[:3])
+    assert not observation[3:].any()
+    over, steps = False, 0
+    while not over:
+        observation, reward, terminated, truncated, info = env.step(np.zeros(1, np.float32))
+        steps, over = steps + 1, terminated or truncated
+        assert env.observation_space.contains(observation)
+        assert isinstance(reward, float)
+        assert truncated == (steps == 40 and not terminated)
+    assert steps <= 40
+
+
+def test_seeding(rnn_weights):
+    env = gymnasium.make(ENV_ID, rnn_weights=rnn_weights)
+    first, same, other = (env.reset(seed=seed)[0] for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, same)
+    assert (first != other).any()
+    envs = vector(rnn_weights)
+    first, same = rollout(envs, 40), rollout(envs, 40)
+    for ours, theirs in zip(first, same):
+        for one, other in zip(ours[:-1], theirs[:-1]):
+            np.testing.assert_array_equal(one, other)
+    assert (rollout(envs, 1, seed=4)[0][0] != first[0][0]).any()
+
+
+@pytest.mark.parametrize(("features", "size"), [("z", 3), ("zh", 11), ("zhc", 19)])
+def test_spaces(rnn_weights, features, size):
+    envs = vector(rnn_weights, features=features)
+    assert envs.num_envs == 5
+    assert envs.single_observation_space.shape == (size,)
+    assert envs.observation_space.shape == (5, size)
+    assert envs.single_action_space == gymnasium.spaces.Box(-1.0, 1.0, (1,), np.float32)
+    assert envs.action_space.shape == (5, 1)
+    for observations, *_ in rollout(envs, 3):
+        assert envs.observation_space.contains(observations)
+
+
+def test_unknown_features_are_refused(rnn_weights):
+    with pytest.raises(ValueError, match="features must be one of"):
+        vector(rnn_weights, features="zx")
+
+
+def test_dreams_begin_anew_in_the_step_after_their_end(rnn_weights):
+    envs = vector(rnn_weights)
+    assert envs.metadata["autoreset_mode"] == AutoresetMode.NEXT_STEP
+    over = np.zeros(5, bool)
+    begun = 0
+    for observations, *rest in rollout(envs, 150)[1:]:
+        rewards, terminated, truncated, _ = rest
+        hidden = observations[:, 3:]
+        np.testing.assert_array_equal((hidden == 0).all(axis=1), over)
+        assert not rewards[over].any()
+        assert not (terminated | truncated)[over].any()
+        begun += over.sum()
+        over = terminated | truncated
+    assert begun >= 5
+
+
+def test_dreams_are_truncated_at_their_longest(rnn_weights):
+    envs = vector(rnn_weights, time_steps=4)
+    length = np.zeros(5, int)
+    over = np.zeros(5, bool)
+    cut = 0
+    for _, _, terminated, truncated, _ in rollout(envs, 30)[1:]:
+        length = np.where(over, 0, length + 1)
+        np.testing.assert_array_equal(truncated, ~terminated & ~over & (length == 4))
+        assert length.max() <= 4
+        over = terminated | truncated
+        cut += truncated.sum()
+    assert cut > 5
+
+
+def test_a_dream_can_be_seen(rnn_weights, vae_weights):
+    envs = vector(rnn_weights, vae_weights=vae_weights, render_mode="rgb_array")
+    envs.reset(seed=1)
+    frames = envs.render()
+    assert len(frames) == 5
+    assert frames[0].shape == (64, 64, 3)
+    assert frames[0].dtype == np.uint8
+    assert vector(rnn_weights).render() is None

@@ -1,0 +1,134 @@
+"""Dreams: repeatable, the same luck for all, and the compiled loop is the plain one."""
+
+import numpy as np
+import pytest
+
+from reverie.controllers import Controller
+from reverie.dreams import CHUNK, Dream, DreamOptions
+
+LIMIT = 120
+ROLLOUTS = 6
+CONTROLLER = Controller("zh", 3, 8, 1)
+
+
+@pytest.fixture(scope="module")
+def dream(dreamer, first_frames):
+    return Dream(dreamer, *first_frames, DreamOptions(temperature=1.0, time_steps=LIMIT))
+
+
+@pytest.fixture(scope="module")
+def population():
+    rng = np.random.default_rng(2)
+    return rng.standard_normal((7, CONTROLLER.size)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def played(dream, population):
+    return dream.play_controllers(CONTROLLER, population, ROLLOUTS, seed=5)
+
+
+def test_shapes_and_ranges(played):
+    returns, lengths = played
+    assert returns.shape == lengths.shape == (7, ROLLOUTS)
+    assert lengths.min() >= 1
+    assert lengths.max() <= LIMIT
+    assert len(np.unique(lengths)) > 5
+    assert np.isfinite(returns).all()
+
+
+def test_a_seed_decides(dream, population, played):
+    again = dream.play_controllers(CONTROLLER, population, ROLLOUTS, seed=5)
+    np.testing.assert_array_equal(again, played)
+    other = dream.play_controllers(CONTROLLER, population, ROLLOUTS, seed=6)
+    assert (other[1] != played[1]).any()
+
+
+def test_luck_is_common(dream, population, played):
+    """A controller dreams the same whether alone, among others, or beside its own copy."""
+    alone = dream.play_controllers(CONTROLLER, population[3:4], ROLLOUTS, seed=5)
+    np.testing.assert_array_equal(alone[1][0], played[1][3])
+    np.testing.assert_allclose(alone[0][0], played[0][3], rtol=1e-3)
+    returns, lengths = dream.play_controllers(
+        CONTROLLER, np.repeat(population[3:4], 5, axis=0), ROLLOUTS, seed=5
+    )
+    np.testing.assert_array_equal(lengths, np.repeat(lengths[:1], 5, axis=0))
+    np.testing.assert_array_equal(lengths[0], played[1][3])
+    np.testing.assert_allclose(returns, np.repeat(returns[:1], 5, axis=0), rtol=1e-3)
+
+
+def by_hand(dream, parameters, seed):
+    """Dream step by step with the loop's noise and return returns and lengths of one controller."""
+    state = {
+        "z": dream.first_latents(ROLLOUTS, np.random.default_rng(seed)),
+        "h": np.zeros((ROLLOUTS, 8), np.float32),
+        "c": np.zeros((ROLLOUTS, 8), np.float32),
+    }
+    returns, lengths, alive = np.zeros(ROLLOUTS), np.zeros(ROLLOUTS), np.ones(ROLLOUTS, bool)
+    each = np.tile(parameters, (ROLLOUTS, 1))
+    for step in range(dream.options.time_steps):
+        chunk, index = divmod(step, CHUNK)
+        if index == 0:
+            noise = dream.noise((CHUNK, ROLLOUTS), seed, chunk)
+        actions = CONTROLLER.act(each, state["z"], state["h"], state["c"])
+        state, reward, ends = dream.step(state, actions, {k: v[index] for k, v in noise.items()})
+        returns += alive * np.asarray(reward)
+        lengths += alive
+        alive &= ~np.asarray(ends)
+        if not alive.any():
+            break
+    return returns, lengths
+
+
+@pytest.mark.parametrize("threshold_ends", [False, True])
+def test_compiled_loop_is_the_plain_one(dreamer, first_frames, population, threshold_ends):
+    dream = Dream(dreamer, *first_frames, DreamOptions(0.7, 70, threshold_ends))
+    returns, lengths = dream.play_controllers(CONTROLLER, population[:1], ROLLOUTS, seed=11)
+    expected = by_hand(dream, population[0], 11)
+    np.testing.assert_array_equal(lengths[0], expected[1])
+    np.testing.assert_allclose(returns[0], expected[0], rtol=1e-3)
+
+
+def test_given_actions_are_obeyed(dream):
+    """Dreams along the actions that a controller chose are the dreams of that controller."""
+    still = np.zeros((1, CONTROLLER.size), np.float32)  # tanh(0): it never moves
+    returns, lengths = dream.play_controllers(CONTROLLER, still, ROLLOUTS, seed=5)
+    given = dream.play_actions(np.zeros((ROLLOUTS, LIMIT, 1), np.float32), seed=5)
+    np.testing.assert_array_equal(given[1], lengths[0])
+    np.testing.assert_allclose(given[0], returns[0], rtol=1e-3)
+    moved = dream.play_actions(np.ones((ROLLOUTS, LIMIT, 1), np.float32), seed=5)
+    assert (moved[0] != given[0]).any()
+
+
+def with_termination(dreamer, logit):
+    from models.mdn_rnn import MDNRNN
+
+    rnn = MDNRNN(**dreamer.get_config())
+    for ours, theirs in zip(rnn.weights, dreamer.weights):
+        ours.assign(theirs)
+    kernel, bias = np.array(rnn.head.kernel), np.array(rnn.head.bias)
+    kernel[:, -1], bias[-1] = 0.0, logit
+    rnn.head.kernel.assign(kernel)
+    rnn.head.bias.assign(bias)
+    return rnn
+
+
+@pytest.mark.parametrize("limit", [1, CHUNK, CHUNK + 1])
+def test_time_is_up(dreamer, first_frames, population, limit):
+    rnn = with_termination(dreamer, -40.0)
+    dream = Dream(rnn, *first_frames, DreamOptions(1.0, limit))
+    _, lengths = dream.play_controllers(CONTROLLER, population[:2], ROLLOUTS, seed=5)
+    assert (lengths == limit).all()
+
+
+def test_ends_follow_the_probability_or_the_threshold(dreamer, first_frames):
+    """At a logit of -1 a dream ends with probability 0.27 a step, and by threshold never."""
+    rnn, count = with_termination(dreamer, -1.0), 400
+    actions = np.zeros((count, LIMIT, 1), np.float32)
+    _, drawn = Dream(rnn, *first_frames, DreamOptions(1.0, LIMIT)).play_actions(actions, 1)
+    chance = 1.0 / (1.0 + np.e)
+    spread = np.sqrt(1.0 - chance) / chance / np.sqrt(count)
+    assert drawn.mean() == pytest.approx(1.0 / chance, abs=5 * spread)
+    options = DreamOptions(1.0, LIMIT, threshold_ends=True)
+    assert (Dream(rnn, *first_frames, options).play_actions(actions, 1)[1] == LIMIT).all()
+    rnn = with_termination(dreamer, 0.1)
+    assert (Dream(rnn, *first_frames, options).play_actions(actions, 1)[1] == 1).all()

@@ -1,0 +1,66 @@
+"""Policies that do not look, and the seeds of episodes."""
+
+import gymnasium
+import numpy as np
+import pytest
+
+from reverie.policies import MAX_HOLD, OPEN_LOOP, PURPOSES, episode_seeds, open_loop_actions
+
+SPACE = gymnasium.spaces.Box(np.float32([-1, 0]), np.float32([1, 3]))
+STEPS = 5000
+
+
+@pytest.mark.parametrize("policy", OPEN_LOOP)
+def test_actions_lie_in_the_space(policy):
+    actions = open_loop_actions(policy, 3, STEPS, SPACE)
+    assert actions.shape == (STEPS, 2)
+    assert actions.dtype == np.float32
+    assert (actions >= SPACE.low).all()
+    assert (actions <= SPACE.high).all()
+
+
+@pytest.mark.parametrize("policy", OPEN_LOOP)
+def test_a_seed_decides_the_actions(policy):
+    first = open_loop_actions(policy, 3, 50, SPACE)
+    np.testing.assert_array_equal(first, open_loop_actions(policy, 3, 50, SPACE))
+    if policy != "motionless":
+        assert (first != open_loop_actions(policy, 4, 50, SPACE)).any()
+
+
+def holds(actions):
+    changes = np.flatnonzero((np.diff(actions, axis=0) != 0).any(axis=1)) + 1
+    return np.diff(np.concatenate([[0], changes]))
+
+
+def test_held_random_holds_for_one_to_ten_steps_alike():
+    lengths = holds(open_loop_actions("held_random", 0, STEPS, SPACE))
+    counts = np.bincount(lengths, minlength=MAX_HOLD + 1)
+    assert counts[0] == 0
+    assert len(counts) == MAX_HOLD + 1
+    expected = len(lengths) / MAX_HOLD
+    assert (np.abs(counts[1:] - expected) < 5 * np.sqrt(expected)).all()
+
+
+def test_fresh_random_covers_the_space_and_motionless_does_nothing():
+    actions = open_loop_actions("fresh_random", 0, STEPS, SPACE)
+    assert (holds(actions) == 1).all()
+    spread = (SPACE.high - SPACE.low) / np.sqrt(12 * STEPS)
+    assert (np.abs(actions.mean(axis=0) - (SPACE.low + SPACE.high) / 2) < 5 * spread).all()
+    assert not open_loop_actions("motionless", 0, STEPS, SPACE).any()
+
+
+def test_seeds_depend_on_run_and_episode_alone():
+    seeds = episode_seeds(7, 0, 100)
+    assert seeds[40:60] == episode_seeds(7, 40, 20)
+    assert all(0 <= seed < 2**31 for seed in seeds)
+    assert all(type(seed) is int for seed in seeds)
+
+
+def test_seeds_never_meet():
+    seeds = [
+        seed
+        for run in (0, 1, 2)
+        for purpose in PURPOSES
+        for seed in episode_seeds(run, 0, 500, purpose)
+    ]
+    assert len(set(seeds)) == len(seeds)

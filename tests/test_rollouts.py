@@ -1,0 +1,133 @@
+"""Rollouts on disk: Minari's names, and a check that knows what is wrong."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+from helpers import cuts, make_episode, write_batch
+
+from reverie.artifacts import InputError
+from reverie.rollouts import (
+    EpisodeBuilder,
+    batch_attributes,
+    check_batch,
+    episode_lengths,
+    find_batches,
+    iterate_episodes,
+)
+
+
+def test_schema(tmp_path):
+    path = write_batch(tmp_path, [3, 5])
+    assert path.name == "doomrnn_0.h5"
+    attributes = batch_attributes(path)
+    assert attributes["schema"] == 1
+    assert attributes["total_episodes"] == 2
+    assert attributes["game"] == "doomrnn"
+    assert attributes["action_space"]["shape"] == [1]
+    assert {"env_id", "env_version", "preprocessing", "observation_space"} <= attributes.keys()
+    assert {"policy", "seed", "options"} <= attributes.keys()
+    json.dumps(attributes)
+    with h5py.File(path) as file:
+        assert sorted(file) == ["episode_00000", "episode_00001"]
+        group = file["episode_00001"]
+        assert dict(group.attrs) == {"seed": 1, "total_steps": 5}
+        expected = make_episode(5, 1)
+        for name in ("observations", "actions", "rewards", "terminations", "truncations"):
+            np.testing.assert_array_equal(group[name], getattr(expected, name))
+            assert group[name].dtype == getattr(expected, name).dtype
+        assert group["infos/health"].shape == (6,)
+        assert group["infos/object_mask"].shape == (6, 64, 64)
+
+
+def test_builder_collects_steps():
+    frame = np.zeros((64, 64, 3), np.uint8)
+    builder = EpisodeBuilder(7, frame, {"health": np.float32(100)})
+    for step in range(3):
+        info = {"health": np.float32(90 - step)}
+        builder.add(np.array([0.5]), frame + step, 1.0, step == 2, False, info)
+    episode = builder.build()
+    assert episode.seed == 7
+    assert episode.observations.shape == (4, 64, 64, 3)
+    assert episode.actions.shape == (3, 1)
+    assert episode.actions.dtype == episode.rewards.dtype == np.float32
+    np.testing.assert_array_equal(episode.terminations, [False, False, True])
+    np.testing.assert_array_equal(episode.infos["health"], [100, 90, 89, 88])
+
+
+def test_batches_come_in_order_of_their_numbers(tmp_path):
+    for batch, length in ((10, 4), (2, 3), (1, 2)):
+        write_batch(tmp_path, [length], batch)
+    (tmp_path / "doomrnn_old.h5").write_text("no batch: it has no number")
+    assert [p.name for p in find_batches(tmp_path, "doomrnn")] == [
+        "doomrnn_1.h5",
+        "doomrnn_2.h5",
+        "doomrnn_10.h5",
+    ]
+    paths = find_batches(tmp_path, "doomrnn", 2, 9)
+    assert [p.name for p in paths] == ["doomrnn_2.h5"]
+    assert [path.name for path, *_ in iterate_episodes(paths)] == ["doomrnn_2.h5"]
+    np.testing.assert_array_equal(episode_lengths(find_batches(tmp_path, "doomrnn")), [2, 3, 4])
+
+
+def test_missing_rollouts_are_named(tmp_path):
+    with pytest.raises(InputError, match="nowhere: no such folder; record it with"):
+        find_batches(tmp_path / "nowhere", "doomrnn")
+    with pytest.raises(InputError, match="no rollouts at all"):
+        find_batches(tmp_path, "doomrnn")
+    write_batch(tmp_path, [2])
+    with pytest.raises(InputError, match=r"doomrnn_3.h5 to doomrnn_5.h5 but doomrnn_0.h5"):
+        find_batches(tmp_path, "doomrnn", 3, 5)
+
+
+def test_truncated_batch_is_named(tmp_path):
+    path = write_batch(tmp_path, [2])
+    for content in cuts(path, 20):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=r"doomrnn_0.h5: damaged or not HDF5"):
+            find_batches(tmp_path, "doomrnn")
+
+
+def test_foreign_batch_is_named(tmp_path):
+    path = tmp_path / "doomrnn_0.h5"
+    path.write_text("this is a letter")
+    with pytest.raises(InputError, match="damaged or not HDF5"):
+        check_batch(path, "doomrnn")
+    with h5py.File(path, "w") as file:
+        file["pictures"] = np.zeros(3)
+    with pytest.raises(InputError, match="not a file of rollouts"):
+        check_batch(path, "doomrnn")
+    with h5py.File(path, "w") as file:
+        file.attrs.update({"schema": 1, "game": "doomrnn"})
+        file["pictures"] = np.zeros(3)
+    with pytest.raises(InputError, match=r"doomrnn_0.h5"):
+        check_batch(path, "doomrnn")
+
+
+def test_other_schema_other_game_and_no_episodes_are_named(tmp_path):
+    with pytest.raises(InputError, match="rollouts of schema 99, this version reads 1"):
+        check_batch(write_batch(tmp_path, [2], schema=99), "doomrnn")
+    with pytest.raises(InputError, match="rollouts of 'carracing', not of 'doomrnn'"):
+        check_batch(write_batch(tmp_path, [2], game="carracing"), "doomrnn")
+    with pytest.raises(InputError, match="holds no episodes"):
+        check_batch(write_batch(tmp_path, []), "doomrnn")
+
+
+@pytest.mark.parametrize("name", ["actions", "rewards"])
+def test_nan_is_named(tmp_path, name):
+    path = write_batch(tmp_path, [2, 4])
+    with h5py.File(path, "a") as file:
+        file["episode_00001"][name][2] = np.nan
+    with pytest.raises(InputError, match=f"episode_00001 has NaN in its {name}"):
+        check_batch(path, "doomrnn")
+
+
+@pytest.mark.parametrize("shape", [(3, 32, 32, 3), (3, 64, 64, 1), (2, 64, 64, 3)])
+def test_wrong_frames_are_named(tmp_path, shape):
+    path = write_batch(tmp_path, [2])
+    with h5py.File(path, "a") as file:
+        del file["episode_00000/observations"]
+        file["episode_00000/observations"] = np.zeros(shape, np.uint8)
+    with pytest.raises(InputError, match=r"episode_00000 has frames .* for 2 steps"):
+        check_batch(path, "doomrnn")

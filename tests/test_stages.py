@@ -1,0 +1,248 @@
+"""All stages one after the other, as a user runs them, and what they leave on the disk."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+from helpers import STAGES, load_script, run_stage
+
+from reverie.artifacts import file_hash, read_json_lines
+from reverie.controllers import load_controller
+from reverie.latents import Latents
+from reverie.memory import read_rnn_header
+from reverie.report import write_report
+from reverie.rollouts import batch_attributes
+from reverie.vision import read_vae_header
+
+VERBATIM = {
+    "01_generate_data.py": [
+        "doomrnn --total_episodes 2000 --batch_size 200 --store_folder training_data_folder/"
+    ],
+    "02_train_vae.py": [
+        "--savefolder trained_models_folder/ --input_data_folder training_data_folder/ "
+        "--epochs 10 --start_batch 0 --max_batch 9 --new_model"
+    ],
+    "03_generate_rnn_data.py": [
+        "--obs_folder training_data_folder/ --loaded_vae_weights "
+        "trained_models_folder/final_full_vae_weights.h5 --savefolder trained_models_folder/"
+    ],
+    "04_train_rnn.py": [
+        "--upper_level_folder_name trained_rnn_models --skip_ahead 3 --epochs 1000 "
+        "--num_mixtures 5 --output_folder_name run_1 "
+        "--training_data_file trained_models_folder/rnn_format_data/rnn_training_data.npz"
+    ],
+    "05_train_controller.py": ["doomrnn --vae_weights v.h5 --rnn_weights r.h5"],
+}
+
+
+@pytest.mark.parametrize(("script", "flags"), [(s, f) for s, fs in VERBATIM.items() for f in fs])
+def test_published_commands_parse(script, flags):
+    load_script(script).parse_args(flags.split())
+
+
+def test_published_commands_mean_what_they_meant():
+    def parsed(script):
+        return load_script(script).parse_args(VERBATIM[script][0].split())
+
+    record = parsed("01_generate_data.py")
+    assert (record.game, record.total_episodes, record.batch_size) == ("doomrnn", 2000, 200)
+    assert record.policy == "held_random"
+    train = parsed("02_train_vae.py")
+    assert (train.epochs, train.start_batch, train.max_batch) == (10, 0, 9)
+    assert train.new_model
+    assert str(train.input_data_folder) == "training_data_folder"
+    encode = parsed("03_generate_rnn_data.py")
+    assert str(encode.savefolder) == "trained_models_folder"
+    dream = parsed("04_train_rnn.py")
+    assert (dream.skip_ahead, dream.epochs, dream.num_mixtures) == (3, 1000, 5)
+    assert str(dream.upper_level_folder_name / dream.output_folder_name) == (
+        "trained_rnn_models/run_1"
+    )
+    assert dream.training_data_file == encode.savefolder / "rnn_format_data/rnn_training_data.npz"
+
+
+@pytest.mark.parametrize(
+    ("script", "flags"),
+    [
+        ("01_generate_data.py", "doomrnn --total_episodes 0"),
+        ("01_generate_data.py", "doomrnn --difficulty 6"),
+        ("02_train_vae.py", "--epochs 0"),
+        ("04_train_rnn.py", "--num_mixtures 0"),
+        ("04_train_rnn.py", "--data_scaling_factor 0"),
+        ("05_train_controller.py", "doomrnn --vae_weights v --rnn_weights r --temperature 0"),
+        ("05_train_controller.py", "doomrnn --vae_weights v --rnn_weights r --population 2"),
+    ],
+)
+def test_impossible_flags_are_refused(script, flags, capsys):
+    with pytest.raises(SystemExit) as ending:
+        load_script(script).parse_args(flags.split())
+    assert ending.value.code == 2
+    assert "error:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("script", STAGES)
+def test_help_shows_commands_to_copy(script, capsys):
+    with pytest.raises(SystemExit):
+        load_script(script).parse_args(["--help"])
+    assert capsys.readouterr().out.count(f"python {script}") >= 2
+
+
+def test_rollouts(run):
+    assert sorted(p.name for p in run.rollouts.iterdir()) == ["doomrnn_0.h5", "doomrnn_1.h5"]
+    seeds = []
+    for number in range(2):
+        path = run.rollouts / f"doomrnn_{number}.h5"
+        attributes = batch_attributes(path)
+        assert attributes["total_episodes"] == 6
+        assert attributes["env_id"] == "VizdoomTakeCover"
+        assert json.loads(attributes["options"]) == {"difficulty": 4, "time_steps": 120}
+        with h5py.File(path) as file:
+            for group in file.values():
+                check_episode(group)
+                seeds.append(int(group.attrs["seed"]))
+    assert len(set(seeds)) == 12
+
+
+def check_episode(group):
+    steps = group.attrs["total_steps"]
+    kinds = {name: (group[name].shape, group[name].dtype) for name in group if name != "infos"}
+    assert kinds == {
+        "observations": ((steps + 1, 64, 64, 3), np.uint8),
+        "actions": ((steps, 1), np.float32),
+        "rewards": ((steps,), np.float32),
+        "terminations": ((steps,), bool),
+        "truncations": ((steps,), bool),
+    }
+    assert all(len(values) == steps + 1 for values in group["infos"].values())
+    assert {"health", "damage", "monsters", "fireballs", "object_mask"} <= set(group["infos"])
+    ended = group["terminations"][:] | group["truncations"][:]
+    assert ended.tolist() == [False] * (steps - 1) + [True]
+    assert group["terminations"][-1] == (group["infos/health"][-1] == 0)
+
+
+def test_number_of_workers_does_not_change_the_data(run, tmp_path):
+    result = run_stage(*run.commands["01"][:1], *run.record_flags(tmp_path, workers=1))
+    assert result.returncode == 0, result.stderr
+    for number in range(2):
+        name = f"doomrnn_{number}.h5"
+        assert_same_rollouts(run.rollouts / name, tmp_path / name)
+
+
+def assert_same_rollouts(one, other):
+    with h5py.File(one) as ours, h5py.File(other) as theirs:
+        assert dict(ours.attrs) == dict(theirs.attrs)
+        assert sorted(ours) == sorted(theirs)
+        names = []
+        ours.visititems(lambda n, item: names.append(n) if isinstance(item, h5py.Dataset) else None)
+        for name in names:
+            np.testing.assert_array_equal(ours[name][()], theirs[name][()], err_msg=name)
+
+
+def test_vae(run):
+    config, notes = read_vae_header(run.vae_weights, "doomrnn")
+    assert config["latent_size"] == 8
+    assert notes["preprocessing"] == 1
+    rows = read_json_lines(run.vae / "metrics.jsonl")
+    assert [row["epoch"] for row in rows] == [1, 2]
+    assert rows[1]["loss"] < rows[0]["loss"]
+    assert all(np.isfinite(row["mse"]) for row in rows)
+    for name in ("epoch_001.png", "epoch_002.png"):
+        assert (run.vae / "reconstructions" / name).read_bytes()[:4] == b"\x89PNG"
+    check_run_folder(run.vae)
+
+
+def check_run_folder(folder):
+    config = json.loads((folder / "config.json").read_text())
+    assert config["command"].split()[0] in STAGES
+    assert config["inputs"]
+    for entry in config["inputs"].values():
+        assert entry["hash"] == file_hash(entry["path"])
+    assert list(folder.glob("logs/*tfevents*")) or not (folder / "checkpoint.h5").exists()
+    assert not [p.name for p in folder.rglob(".*.tmp")]
+
+
+def test_latents(run):
+    latents = Latents(run.latents)
+    frames = int(latents.lengths.sum()) + 12
+    assert len(latents.lengths) == 12
+    with np.load(run.latents, allow_pickle=False) as file:
+        kinds = {key: (file[key].shape[1:], file[key].dtype) for key in file.files}
+        assert len(file["mu"]) == frames
+    header = kinds.pop("header")
+    assert header[1].kind == "U"
+    infos = {key: kinds.pop(key) for key in list(kinds) if key.startswith("infos/")}
+    assert infos.keys() >= {"infos/health", "infos/monsters", "infos/position_y"}
+    assert {shape for shape, _ in infos.values()} == {()}
+    assert kinds == {
+        "mu": ((8,), np.float16),
+        "logvar": ((8,), np.float16),
+        "actions": ((1,), np.float32),
+        "rewards": ((), np.float32),
+        "terminations": ((), bool),
+        "truncations": ((), bool),
+        "episode_lengths": ((), np.int64),
+    }
+    assert latents.header["vae"] == file_hash(run.vae_weights)
+    first = latents.arrays["actions"][: latents.lengths[0]]
+    with h5py.File(run.rollouts / "doomrnn_0.h5") as file:
+        np.testing.assert_array_equal(first, file["episode_00000/actions"])
+
+
+def test_rnn(run):
+    config, notes = read_rnn_header(run.rnn_weights, "doomrnn")
+    assert (config["latent_size"], config["units"], config["action_size"]) == (8, 32, 1)
+    assert notes["vae"] == file_hash(run.vae_weights)
+    assert notes["latents"] == file_hash(run.latents)
+    scores = json.loads((run.rnn / "scores.json").read_text())
+    assert len(scores["nats_per_frame"]) == 3
+    assert np.isfinite(list(scores["nats_per_frame"].values())).all()
+    for name in ("curves.png", "hazard.png"):
+        assert (run.rnn / name).read_bytes()[:4] == b"\x89PNG"
+    check_run_folder(run.rnn)
+
+
+def test_controller(run):
+    controller, parameters, notes = load_controller(run.controller / "controller.h5")
+    assert (controller.inputs, controller.size) == (8 + 32, 40)
+    assert parameters.shape == (40,)
+    assert notes["game"] == "doomrnn"
+    result = json.loads((run.controller / "scores.json").read_text())
+    assert {"dream", "game", "held_random", "motionless"} <= set(result["scores"])
+    for score in result["scores"].values():
+        assert score["episodes"] == 3
+        assert score["interval"][0] <= score["mean"] <= score["interval"][1]
+    rows = read_json_lines(run.controller / "metrics.jsonl")
+    assert [row["generation"] for row in rows] == [1, 2]
+    assert b"ftyp" in (run.controller / "film.mp4").read_bytes()[:12]
+    check_run_folder(run.controller)
+
+
+@pytest.mark.parametrize("number", ["01", "02", "03", "04", "05"])
+def test_a_finished_stage_says_so(run, number):
+    before = run.files()
+    result = run.again(number)
+    assert result.returncode == 0, result.stderr
+    assert "nothing to do" in result.stdout
+    assert run.files() == before
+
+
+def test_a_controller_records(run, tmp_path):
+    flags = run.record_flags(tmp_path, workers=2, policy=run.controller / "controller.h5")
+    result = run_stage("01_generate_data.py", *flags, "--total_episodes", 2)
+    assert result.returncode == 0, result.stderr
+    path = tmp_path / "doomrnn_0.h5"
+    assert batch_attributes(path)["policy"] == str(run.controller / "controller.h5")
+    with h5py.File(path) as file, h5py.File(run.rollouts / "doomrnn_0.h5") as random:
+        check_episode(file["episode_00000"])
+        actions = [f["episode_00000/actions"][:20] for f in (file, random)]
+        assert (actions[0] != actions[1]).any()
+
+
+def test_report(run, tmp_path):
+    page = tmp_path / "report.html"
+    write_report(page, run.vae, run.rnn, run.controller)
+    text = page.read_text()
+    assert text.count("data:image/png;base64,") >= 5
+    assert "data:video/mp4;base64," in text
+    assert 'src="http' not in text

@@ -1,0 +1,140 @@
+"""Weights on disk: what comes back is what went in, and what does not fit is named."""
+
+import h5py
+import numpy as np
+import pytest
+from helpers import cuts
+
+from models.mdn_rnn import MDNRNN
+from models.vae import VAE
+from reverie.artifacts import InputError
+from reverie.weights import (
+    load_checkpoint,
+    load_weights,
+    read_header,
+    save_checkpoint,
+    save_weights,
+)
+
+
+@pytest.fixture
+def rnn():
+    return MDNRNN(3, 1, 4, 2)
+
+
+def values(network):
+    return [np.asarray(variable) for variable in network.weights]
+
+
+def test_round_trip(tmp_path, rnn):
+    path = tmp_path / "w.h5"
+    save_weights(path, rnn, {"game": "doomrnn"}, {"first_mu": np.arange(6).reshape(2, 3)})
+    config, notes = read_header(path, "MDNRNN", "train it")
+    assert config == rnn.get_config()
+    assert notes == {"game": "doomrnn"}
+    again = MDNRNN(**config)
+    load_weights(path, again)
+    for ours, theirs in zip(values(rnn), values(again)):
+        np.testing.assert_array_equal(ours, theirs)
+    with h5py.File(path) as file:
+        np.testing.assert_array_equal(file["arrays/first_mu"], [[0, 1, 2], [3, 4, 5]])
+
+
+@pytest.mark.parametrize("architecture", ["patch", "article"])
+def test_names_do_not_depend_on_what_was_built_before(tmp_path, architecture):
+    networks = [VAE(architecture, 2) for _ in range(2)]
+    save_weights(tmp_path / "w.h5", networks[0])
+    load_weights(tmp_path / "w.h5", networks[1])
+    for ours, theirs in zip(*map(values, networks)):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_float16_is_half_the_file_and_close(tmp_path):
+    rnn = MDNRNN(16, 1, 64, 2)
+    save_weights(tmp_path / "whole.h5", rnn)
+    save_weights(tmp_path / "half.h5", rnn, dtype="float16")
+    sizes = [(tmp_path / name).stat().st_size for name in ("whole.h5", "half.h5")]
+    assert sizes[1] < 0.6 * sizes[0]
+    again = MDNRNN(16, 1, 64, 2)
+    load_weights(tmp_path / "half.h5", again)
+    for ours, theirs in zip(values(rnn), values(again)):
+        np.testing.assert_allclose(ours, theirs, atol=1e-3)
+
+
+def test_wrong_shape_is_named(tmp_path, rnn):
+    path = tmp_path / "w.h5"
+    save_weights(path, rnn)
+    with pytest.raises(InputError, match=r"w.h5: .*lstm.* has shape \(4, 16\), expected \(5, 16\)"):
+        load_weights(path, MDNRNN(4, 1, 4, 2))
+
+
+def test_missing_weight_is_named(tmp_path, rnn):
+    path = tmp_path / "w.h5"
+    save_weights(path, MDNRNN(3, 1, 4, 2, heads=("reward", "termination")))
+    with pytest.raises(InputError, match=r"gaussian_head.* is missing"):
+        load_weights(path, rnn)
+
+
+def test_nan_is_named(tmp_path, rnn):
+    path = tmp_path / "w.h5"
+    rnn.head.bias.assign(np.full(rnn.head.bias.shape, np.nan))
+    save_weights(path, rnn)
+    with pytest.raises(InputError, match=r"w.h5: .*head/bias holds NaN"):
+        load_weights(path, MDNRNN(3, 1, 4, 2))
+
+
+def test_header_tells_networks_apart(tmp_path, rnn):
+    path = tmp_path / "w.h5"
+    save_weights(path, rnn)
+    with pytest.raises(InputError, match="holds no VAE but MDNRNN; train one"):
+        read_header(path, "VAE", "train one")
+
+
+def test_truncated_and_foreign_files_are_named(tmp_path, rnn):
+    whole, path = tmp_path / "w.h5", tmp_path / "cut.h5"
+    save_weights(whole, rnn)
+    for content in [*cuts(whole), b"this is a letter"]:
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=r"cut.h5: damaged or not HDF5"):
+            read_header(path, "MDNRNN", "train it")
+    with h5py.File(path, "w") as file:
+        file["pictures"] = np.zeros(3)
+    with pytest.raises(InputError, match=r"cut.h5: holds no MDNRNN but something else"):
+        read_header(path, "MDNRNN", "train it")
+
+
+def compiled(rnn):
+    from keras import optimizers
+
+    optimizer = optimizers.Adam(1e-3)
+    optimizer.build(rnn.trainable_variables)
+    rnn.compile(optimizer=optimizer)
+    return rnn
+
+
+def test_checkpoint_continues_exactly(tmp_path, rnn):
+    rng = np.random.default_rng(0)
+    x = {
+        "mu": rng.standard_normal((2, 4, 3)).astype(np.float32),
+        "logvar": np.zeros((2, 4, 3), np.float32),
+        "actions": np.zeros((2, 3, 1), np.float32),
+    }
+    y = {name: np.zeros((2, 3), np.float32) for name in ("reward", "termination")}
+    y["mask"] = np.ones((2, 3), np.float32)
+    compiled(rnn).train_on_batch(x, y)
+    save_checkpoint(tmp_path / "c.h5", rnn, {"epoch": 3})
+    again = compiled(MDNRNN(3, 1, 4, 2, seed=9))
+    assert load_checkpoint(tmp_path / "c.h5", again) == {"epoch": 3}
+    rnn.train_on_batch(x, y)
+    again.train_on_batch(x, y)
+    for ours, theirs in zip(values(rnn), values(again)):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
+
+
+def test_checkpoint_of_another_network_is_named(tmp_path, rnn):
+    save_checkpoint(tmp_path / "c.h5", compiled(rnn), {})
+    with pytest.raises(InputError, match=r"c.h5: checkpoint of a network with other sizes"):
+        load_checkpoint(tmp_path / "c.h5", compiled(MDNRNN(3, 1, 5, 2)))
+    (tmp_path / "c.h5").write_bytes(b"")
+    with pytest.raises(InputError, match=r"c.h5: damaged checkpoint"):
+        load_checkpoint(tmp_path / "c.h5", compiled(rnn))
