@@ -132,6 +132,7 @@ def main(argv: list[str] | None = None) -> None:
     objects = game_class(args.environment_name).objects
     masks = held_stream.sample(JUDGED, "infos/object_mask") if objects else None
     weights = args.savefolder / "final_full_vae_weights.h5"
+    scores = args.savefolder / "scores.json"
     shown = judged[np.linspace(0, len(judged) - 1, SHOWN).astype(int)]
 
     vae = build(args, stream.sample(JUDGED))
@@ -160,15 +161,18 @@ def main(argv: list[str] | None = None) -> None:
         losses = f"loss {row['loss']:.2f}, held out {row['val_loss']:.2f}"
         print(f"epoch {row['epoch']}: {losses}, {errors}")
 
-    if not args.new_model and trainer.resume():
+    if args.new_model:
+        trainer.start_afresh()
+    if trainer.resume():
         if trainer.progress.settings != settings(args, stream):
             raise InputError(
                 f"{trainer.checkpoint}: from a run with other flags or data; repeat those or add "
                 "--new_model to start afresh"
             )
-        if trainer.progress.epoch >= args.epochs and weights.exists():
+        if trainer.is_done(args.epochs) and scores.exists():
             print(f"nothing to do: {args.epochs} epochs are done, weights in {weights}")
             return
+    scores.unlink(missing_ok=True)  # written last: says that the stage is finished
     trainer.progress.settings = settings(args, stream)
     write_config(args.savefolder, vars(args), {p.name: p for p in paths})
     try:
@@ -184,7 +188,7 @@ def main(argv: list[str] | None = None) -> None:
         "epoch",
         "loss",
     )
-    write_json(args.savefolder / "scores.json", history[-1])
+    write_json(scores, history[-1])
     print(f"trained {args.epochs} epochs; weights in {weights}")
 
 

@@ -137,7 +137,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     latents = Latents(args.training_data_file)
     folder = args.upper_level_folder_name / args.output_folder_name
-    weights = folder / "final_rnn_weights.h5"
+    weights, scores = folder / "final_rnn_weights.h5", folder / "scores.json"
     train, held_out = streams(args, latents)
     rnn = build(args, latents)
     notes = {key: latents.header[key] for key in ("game", "vae", "action_space")}
@@ -167,15 +167,18 @@ def main(argv: list[str] | None = None) -> None:
         )
 
     settings = {name: getattr(args, name) for name in SETTINGS} | {"latents": notes["latents"]}
-    if not args.new_model and trainer.resume():
+    if args.new_model:
+        trainer.start_afresh()
+    if trainer.resume():
         if trainer.progress.settings != settings:
             raise InputError(
                 f"{trainer.checkpoint}: from a run with other flags or data; repeat those, choose "
                 "another --output_folder_name, or add --new_model to start afresh"
             )
-        if trainer.progress.finished and trainer.progress.epoch >= args.epochs:
+        if trainer.is_done(args.epochs, args.patience) and scores.exists():
             print(f"nothing to do: trained already, weights in {weights}")
             return
+    scores.unlink(missing_ok=True)  # written last: says that the stage is finished
     trainer.progress.settings = settings
     write_config(folder, vars(args), {"latents": args.training_data_file})
     try:

@@ -96,6 +96,7 @@ def main(argv: list[str] | None = None) -> None:
         if result.exists() and search.evolution.generation >= args.generations:
             print(f"nothing to do: {args.generations} generations are done, scores in {result}")
             return
+        result.unlink(missing_ok=True)  # written last: says that the stage is finished
         inputs = {"vae": args.vae_weights, "rnn": args.rnn_weights}
         write_config(args.output_folder, vars(args), inputs)
         print(f"controller of {search.controller.size} parameters")

@@ -14,7 +14,7 @@ from reverie.artifacts import InputError
 from reverie.rollouts import CHUNK, iterate_episodes
 
 HOLDOUT = 10  # every tenth episode is held out
-BUFFER = 16_384  # frames shuffled together, 200 MB
+BUFFER = 16_384  # frames that a batch is drawn from, 200 MB
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,16 @@ def split_episodes(count: int) -> tuple[list[int], list[int]]:
 class FrameStream:
     """Batches of frames from some episodes of some files.
 
-    An epoch reads all chunks in random order into a buffer and shuffles the frames inside it, which
-    is thirty times faster than reading single frames at random. The order depends on seed and
-    epoch alone.
+    An epoch reads runs of neighbouring frames in random order into a buffer and draws every batch
+    at random from the full buffer, which is many times faster than reading single frames at random.
+    The order depends on seed and epoch alone.
 
     Args:
         paths: checked rollouts.
         episodes: numbers of the episodes to take, counted over all files.
         batch_size: frames a batch; what is left over at the end of an epoch is dropped.
         seed: decides the order.
-        buffer: frames shuffled together.
+        buffer: frames that a batch is drawn from.
     """
 
     def __init__(
@@ -79,30 +79,32 @@ class FrameStream:
         """Whole batches in an epoch."""
         return self.frames // self.batch_size
 
+    @property
+    def _capacity(self) -> int:
+        return min(max(self.buffer, self.batch_size), self.frames)
+
     def batches(self, epoch: int) -> Iterator[tuple[np.ndarray]]:
         """Yield the shuffled batches `(B, 64, 64, 3)` uint8 of an epoch, as one-tuples."""
         rng = np.random.default_rng([self.seed, epoch])
         order = rng.permutation(len(self.pieces))
-        blocks = self._blocks([self.pieces[i] for i in order], rng)
-        left = np.empty((0, 64, 64, 3), np.uint8)
-        for block in prefetch(blocks):
-            frames = np.concatenate([left, block]) if len(left) else block
-            whole = len(frames) - len(frames) % self.batch_size
-            for start in range(0, whole, self.batch_size):
-                yield (frames[start : start + self.batch_size],)
-            left = frames[whole:]
+        buffer = np.empty((self._capacity, 64, 64, 3), np.uint8)
+        filled = 0
+        for frames in prefetch(self._read(order), ahead=8):
+            while len(frames):
+                fitting = frames[: len(buffer) - filled]
+                buffer[filled : filled + len(fitting)] = fitting
+                filled, frames = filled + len(fitting), frames[len(fitting) :]
+                if filled == len(buffer):
+                    yield (_take(buffer, filled, self.batch_size, rng),)
+                    filled -= self.batch_size
+        while filled >= self.batch_size:
+            yield (_take(buffer, filled, self.batch_size, rng),)
+            filled -= self.batch_size
 
-    def _blocks(self, pieces: list[Piece], rng: np.random.Generator) -> Iterator[np.ndarray]:
-        """Yield shuffled buffers of frames."""
+    def _read(self, order: np.ndarray) -> Iterator[np.ndarray]:
         with OpenFiles() as files:
-            waiting: list[np.ndarray] = []
-            for index, piece in enumerate(pieces):
-                waiting.append(files.read(piece))
-                full = sum(map(len, waiting)) >= self.buffer
-                if full or index == len(pieces) - 1:
-                    block = np.concatenate(waiting)
-                    yield block[rng.permutation(len(block))]
-                    waiting = []
+            for index in order:
+                yield files.read(self.pieces[index])
 
     def sample(self, count: int, name: str = "observations") -> np.ndarray:
         """Return about `count` frames spread evenly over the episodes, the same ones every time."""
@@ -115,6 +117,15 @@ class FrameStream:
     def _spread(self, count: int) -> list[Piece]:
         every = max(1, len(self.pieces) // count)
         return self.pieces[::every]
+
+
+def _take(buffer: np.ndarray, filled: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Return `count` random frames of the first `filled`, and close the gaps with the last ones."""
+    chosen = rng.choice(filled, count, replace=False)
+    batch = buffer[chosen]
+    left = filled - count
+    buffer[chosen[chosen < left]] = buffer[np.setdiff1d(np.arange(left, filled), chosen)]
+    return batch
 
 
 def _pieces(paths: list[Path], episodes: set[int]) -> list[Piece]:

@@ -15,29 +15,37 @@ from reverie.report import write_report
 ROOT = Path(__file__).resolve().parent.parent
 
 
+RECORDINGS = (("held_random", 0), ("strided_random", 5))  # policy, number of the first batch
+EPISODES = 500  # of each policy, in five batches
+
+
 def commands(folder: Path, seed: int) -> list[list[str]]:
-    """Return the five commands, which a person could type as well."""
+    """Return the commands, which a person could type as well."""
     rollouts, vae, rnn = folder / "rollouts", folder / "vae", folder / "rnn"
     weights = vae / "final_full_vae_weights.h5"
-    latents = vae / "rnn_format_data" / "rnn_training_data.npz"
-    stages = [
-        f"01_generate_data.py doomrnn --total_episodes 1000 --batch_size 100 "
-        f"--store_folder {shlex.quote(str(rollouts))}",
-        f"02_train_vae.py --input_data_folder {shlex.quote(str(rollouts))} --max_batch 2 "
-        f"--epochs 3 --latent_size 32 --savefolder {shlex.quote(str(vae))}",
-        f"03_generate_rnn_data.py --obs_folder {shlex.quote(str(rollouts))} "
-        f"--loaded_vae_weights {shlex.quote(str(weights))} --savefolder {shlex.quote(str(vae))}",
-        f"04_train_rnn.py --training_data_file {shlex.quote(str(latents))} --mixture per_dim "
-        f"--units 256 --sequence_length 100 --skip_ahead 100 --batch_size 64 --epochs 10 "
-        f"--learning_rate 0.002 --upper_level_folder_name {shlex.quote(str(folder))} "
-        f"--output_folder_name {rnn.name}",
-        f"05_train_controller.py doomrnn --train_in dream --population 32 --generations 40 "
-        f"--eval_every 20 --eval_episodes 100 --vae_weights {shlex.quote(str(weights))} "
-        f"--rnn_weights {shlex.quote(str(rnn / 'final_rnn_weights.h5'))} "
-        f"--output_folder {shlex.quote(str(folder / 'controller'))}",
+    record = ["01_generate_data.py", "doomrnn", "--store_folder", rollouts]
+    record += ["--total_episodes", EPISODES, "--batch_size", EPISODES // 5]
+    stages = [[*record, "--policy", name, "--start_batch", n] for name, n in RECORDINGS]
+    see = ["02_train_vae.py", "--input_data_folder", rollouts, "--savefolder", vae]
+    see += ["--latent_size", 32, "--start_batch", 4, "--max_batch", 5, "--epochs", 4]
+    encode = ["03_generate_rnn_data.py", "--obs_folder", rollouts, "--savefolder", vae]
+    encode += ["--loaded_vae_weights", weights]
+    dream = [
+        "04_train_rnn.py",
+        "--upper_level_folder_name",
+        folder,
+        "--output_folder_name",
+        rnn.name,
     ]
-    ends = [f"--seed {seed}" if "generate_rnn" not in stage else "" for stage in stages]
-    return [shlex.split(f"{stage} {end}") for stage, end in zip(stages, ends)]
+    dream += ["--training_data_file", vae / "rnn_format_data" / "rnn_training_data.npz"]
+    dream += ["--mixture", "per_dim", "--units", 256, "--sequence_length", 100]
+    dream += ["--skip_ahead", 100, "--batch_size", 64, "--learning_rate", 0.002, "--epochs", 10]
+    evolve = ["05_train_controller.py", "doomrnn", "--train_in", "dream", "--temperature", 1.0]
+    evolve += ["--population", 32, "--generations", 40, "--eval_every", 20, "--eval_episodes", 60]
+    evolve += ["--vae_weights", weights, "--rnn_weights", rnn / "final_rnn_weights.h5"]
+    evolve += ["--output_folder", folder / "controller"]
+    seeded = [[*stage, "--seed", seed] for stage in (*stages, see, dream, evolve)]
+    return [[str(word) for word in stage] for stage in (*seeded[:3], encode, *seeded[3:])]
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -15,7 +15,11 @@ from reverie.artifacts import InputError
 
 EXIT_BAD_INPUT = 2
 EXIT_REQUEUE = 75  # EX_TEMPFAIL of sysexits.h: a scheduler may run the same command again
-UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
+UNWRITABLE = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),  # no room
+    *(errno.EROFS, errno.EACCES, errno.EPERM),  # no permission
+    *(errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG),  # no folder
+)
 
 
 class Stopped(Exception):

@@ -57,7 +57,6 @@ class Progress:
         sums: metrics of those batches, see `Means`.
         best: lowest validation loss so far.
         patience: epochs since then.
-        finished: the run needs no more work.
         history: one row of numbers an epoch.
         settings: flags that must not change between two starts of a run.
     """
@@ -67,7 +66,6 @@ class Progress:
     sums: dict = field(default_factory=dict)
     best: float = float("inf")
     patience: int = 0
-    finished: bool = False
     history: list[dict] = field(default_factory=list)
     settings: dict = field(default_factory=dict)
 
@@ -113,6 +111,10 @@ class Trainer:
         self.progress = Progress(**load_checkpoint(self.checkpoint, self.model))
         return True
 
+    def start_afresh(self) -> None:
+        """Forget what an earlier start left behind."""
+        self.checkpoint.unlink(missing_ok=True)
+
     def save(self) -> None:
         """Write the checkpoint."""
         save_checkpoint(self.checkpoint, self.model, asdict(self.progress))
@@ -134,7 +136,7 @@ class Trainer:
             NotANumber: the loss is NaN; the message names epoch and batch.
             Stopped: a signal came; the checkpoint holds everything up to the last batch.
         """
-        while self.progress.epoch < epochs and not self._exhausted(patience):
+        while not self.is_done(epochs, patience):
             row = self._train_epoch(self.progress.epoch, epochs) | self._validate()
             self.progress.history.append(row)
             self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
@@ -145,11 +147,11 @@ class Trainer:
             self._log(row)
             self.save()
             stop_signal.check()
-        self.progress.finished = True
-        self.save()
 
-    def _exhausted(self, patience: int | None) -> bool:
-        return patience is not None and self.progress.patience >= patience
+    def is_done(self, epochs: int, patience: int | None = None) -> bool:
+        """Tell whether no epoch is left to train, for their number or for want of patience."""
+        exhausted = patience is not None and self.progress.patience >= patience
+        return self.progress.epoch >= epochs or exhausted
 
     def _train_epoch(self, epoch: int, epochs: int) -> dict:
         start = saved = time.perf_counter()

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import h5py
 import numpy as np
 
 from reverie.latents import merge_latents, write_part
@@ -117,3 +118,14 @@ def cuts(path: Path, count: int = 8) -> list[bytes]:
     content = path.read_bytes()
     lengths = np.linspace(0, len(content) - 1, count).astype(int)
     return [content[:length] for length in lengths]
+
+
+def assert_same_rollouts(one: Path, other: Path) -> None:
+    """Assert that two batches hold the same attributes and datasets."""
+    with h5py.File(one) as ours, h5py.File(other) as theirs:
+        assert dict(ours.attrs) == dict(theirs.attrs)
+        assert sorted(ours) == sorted(theirs)
+        names = []
+        ours.visititems(lambda n, item: names.append(n) if isinstance(item, h5py.Dataset) else None)
+        for name in names:
+            np.testing.assert_array_equal(ours[name][()], theirs[name][()], err_msg=name)

@@ -5,7 +5,7 @@ import json
 import h5py
 import numpy as np
 import pytest
-from helpers import STAGES, load_script, run_stage
+from helpers import STAGES, assert_same_rollouts, load_script, run_stage
 
 from reverie.artifacts import file_hash, read_json_lines
 from reverie.controllers import load_controller
@@ -127,16 +127,6 @@ def test_number_of_workers_does_not_change_the_data(run, tmp_path):
     for number in range(2):
         name = f"doomrnn_{number}.h5"
         assert_same_rollouts(run.rollouts / name, tmp_path / name)
-
-
-def assert_same_rollouts(one, other):
-    with h5py.File(one) as ours, h5py.File(other) as theirs:
-        assert dict(ours.attrs) == dict(theirs.attrs)
-        assert sorted(ours) == sorted(theirs)
-        names = []
-        ours.visititems(lambda n, item: names.append(n) if isinstance(item, h5py.Dataset) else None)
-        for name in names:
-            np.testing.assert_array_equal(ours[name][()], theirs[name][()], err_msg=name)
 
 
 def test_vae(run):
