@@ -1,8 +1,11 @@
 """Processes that hold one game each and know nothing of TensorFlow."""
 
+import contextlib
 import multiprocessing
 import os
+import signal
 import threading
+import time
 import traceback
 from collections.abc import Iterable, Iterator
 from multiprocessing.connection import Connection, wait
@@ -14,6 +17,8 @@ import numpy as np
 from reverie.games import make_game
 from reverie.policies import open_loop_actions
 from reverie.rollouts import EpisodeBuilder, write_episode
+
+GRACE = 5.0  # seconds that a worker has to end its game in good order
 
 
 class GameHost:
@@ -57,10 +62,12 @@ class GameHost:
 
 def _serve(connection: Connection, game: str, options: dict) -> None:
     """Answer requests `(method, arguments)` until the parent hangs up."""
+    _stand_apart()
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
         _limit_threads()
         host = GameHost(game, options)
+        _ignore_signals()  # once more: ViZDoom has set handlers of its own
         while True:
             method, arguments = connection.recv()
             connection.send(("done", getattr(host, method)(*arguments)))
@@ -72,9 +79,29 @@ def _serve(connection: Connection, game: str, options: dict) -> None:
         connection.send(("failed", traceback.format_exc()))
 
 
+def _stand_apart() -> None:
+    """Keep the fates of stage, worker and game engine apart.
+
+    A worker leads a process group, so that it is killed together with the engine that it starts,
+    and what a scheduler sends to a job is for the stage to answer. An engine that inherited the
+    pipes would hide from the stage that its worker has died.
+    """
+    os.setpgrp()
+    _ignore_signals()
+    for name in os.listdir("/dev/fd"):
+        with contextlib.suppress(OSError):  # the listing itself is over
+            os.set_inheritable(int(name), int(name) <= 2)
+
+
+def _ignore_signals() -> None:
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _die_with_parent() -> None:
     multiprocessing.parent_process().join()
-    os._exit(1)
+    time.sleep(GRACE)
+    os.killpg(0, signal.SIGKILL)
 
 
 def _limit_threads() -> None:
@@ -111,9 +138,10 @@ class GameWorkers:
         for connection in self.connections:
             connection.close()
         for process in self._processes:
-            process.join(timeout=5)
-            if process.is_alive():
-                process.kill()
+            process.join(timeout=GRACE)
+            process.kill()  # if it has not come so far as to lead a group
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
     def send(self, worker: int, method: str, *arguments: Any) -> None:
         """Ask a worker for a method of its `GameHost`; every request has one answer."""

@@ -19,7 +19,7 @@ from helpers import assert_same_rollouts, command, run_stage
 from reverie.latents import Latents
 from reverie.stage import EXIT_REQUEUE
 
-PATIENCE = 120  # seconds until something is surely wrong
+PATIENCE = 60  # seconds until something is surely wrong
 
 
 @pytest.fixture
