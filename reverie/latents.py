@@ -106,8 +106,9 @@ def _map(path: Path, dtype: np.dtype, offset: int, shape: tuple) -> np.ndarray:
 
 def write_part(path: Path, arrays: dict[str, np.ndarray], lengths: np.ndarray) -> None:
     """Write the latents of one batch, atomically."""
-    with atomic_path(path, ".npz") as temporary:
-        np.savez(temporary, episode_lengths=lengths, **arrays)
+    with atomic_path(path, ".npz") as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for key, values in {"episode_lengths": lengths, **arrays}.items():
+            _write_member(archive, key, iter([values]), values.shape)
 
 
 def merge_latents(parts: list[Path], path: Path, header: dict) -> None:

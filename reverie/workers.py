@@ -64,19 +64,20 @@ def _serve(connection: Connection, game: str, options: dict) -> None:
     """Answer requests `(method, arguments)` until the parent hangs up."""
     _stand_apart()
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    try:
-        _limit_threads()
-        host = GameHost(game, options)
-        _ignore_signals()  # once more: ViZDoom has set handlers of its own
-        while True:
-            method, arguments = connection.recv()
-            connection.send(("done", getattr(host, method)(*arguments)))
-    except (EOFError, KeyboardInterrupt, BrokenPipeError):
-        pass
-    except OSError as error:
-        connection.send(("oserror", (error.errno, error.strerror, error.filename)))
-    except Exception:
-        connection.send(("failed", traceback.format_exc()))
+    with contextlib.suppress(EOFError, ConnectionError, KeyboardInterrupt):  # the parent is gone
+        try:
+            _limit_threads()
+            host = GameHost(game, options)
+            _ignore_signals()  # once more: ViZDoom has set handlers of its own
+            while True:
+                method, arguments = connection.recv()
+                connection.send(("done", getattr(host, method)(*arguments)))
+        except (EOFError, ConnectionError):
+            raise
+        except OSError as error:
+            connection.send(("oserror", (error.errno, error.strerror, error.filename)))
+        except Exception:
+            connection.send(("failed", traceback.format_exc()))
 
 
 def _stand_apart() -> None:

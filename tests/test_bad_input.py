@@ -256,11 +256,11 @@ def test_networks_that_do_not_belong_together(refused, place):
 
 def test_weights_of_an_agent_with_nan(place):
     path = place / "rnn/run_1/final_rnn_weights.h5"
-    write_nan(path, "weights/head/bias")
+    write_nan(path, "weights/mdnrnn/head/bias")
     shutil.rmtree(place / "controller")
     result = run_stage(*commands(place)["05"])
     assert result.returncode == 2
-    assert result.stderr.startswith(f"error: {path}: head/bias holds NaN")
+    assert result.stderr.startswith(f"error: {path}: mdnrnn/head/bias holds NaN")
     assert len(result.stderr.splitlines()) == 1
 
 

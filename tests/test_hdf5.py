@@ -1,5 +1,6 @@
 """HDF5 files are whole or not there, whenever the disk is full."""
 
+import contextlib
 import errno
 import resource
 
@@ -41,24 +42,25 @@ def test_an_error_leaves_the_old_file(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a.h5"]
 
 
-@pytest.fixture
-def room():
-    """Let files grow to so many bytes and no further, as a full disk does."""
+@contextlib.contextmanager
+def room(size):
+    """Let files grow to so many bytes and no further, as a full disk does.
+
+    Only inside the block: pytest's own report may be going to a file that is larger.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-
-    def limit(size):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-
-    yield limit
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("size", [0, 100, 2_048, 4_096, 10_000, 50_000, 96_000])
-def test_a_full_disk_is_an_error_and_leaves_the_old_file(tmp_path, room, size):
+def test_a_full_disk_is_an_error_and_leaves_the_old_file(tmp_path, size):
     write(tmp_path / "a.h5", rows=5)
     before = (tmp_path / "a.h5").read_bytes()
-    room(size)
-    with pytest.raises(OSError, match=r"a\.h5") as caught:
+    with room(size), pytest.raises(OSError, match=r"a\.h5") as caught:
         write(tmp_path / "a.h5")
     assert caught.value.errno in (errno.ENOSPC, errno.EFBIG)
     assert (tmp_path / "a.h5").read_bytes() == before
