@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reverie.artifacts import InputError, write_config, write_json
-from reverie.backend import set_precision, start_backend
+from reverie.backend import set_precision, start_backend, trains_with_xla
 from reverie.frames import FrameStream, split_episodes
 from reverie.games import game_class
 from reverie.plots import save_curves, save_picture, tile
@@ -100,7 +100,7 @@ def build(args: argparse.Namespace, frames: np.ndarray) -> "VAE":
     vae.mean_frame.assign(frames.mean(axis=0) / 255.0)
     optimizer = keras.optimizers.Adam(args.learning_rate, global_clipnorm=1e4)
     optimizer.build(vae.trainable_variables)
-    vae.compile(optimizer=optimizer, jit_compile=False)  # XLA halves the speed on a CPU
+    vae.compile(optimizer=optimizer, jit_compile=trains_with_xla())
     print(f"{args.architecture} VAE, {vae.count_params():,} parameters, {precision}")
     return vae
 

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reverie.artifacts import InputError, file_hash, write_config, write_json
-from reverie.backend import start_backend
+from reverie.backend import start_backend, trains_with_xla
 from reverie.frames import split_episodes
 from reverie.hazard import calibration, save_calibration
 from reverie.latents import Latents
@@ -110,7 +110,7 @@ def build(args: argparse.Namespace, latents: Latents) -> "MDNRNN":
     )
     optimizer = keras.optimizers.Adam(args.learning_rate, global_clipnorm=1.0)
     optimizer.build(rnn.trainable_variables)
-    rnn.compile(optimizer=optimizer, jit_compile=False)
+    rnn.compile(optimizer=optimizer, jit_compile=trains_with_xla())
     print(f"MDN-RNN, {args.mixture} mixture, {rnn.count_params():,} parameters")
     return rnn
 

@@ -42,6 +42,17 @@ def compiled(function: Callable, xla: bool = False) -> Callable:
     return tf.function(function, jit_compile=xla, reduce_retracing=not xla)
 
 
+def trains_with_xla() -> bool:
+    """Tell whether to compile training with XLA.
+
+    JAX has nothing else (Keras would run it operation by operation); on a CPU, XLA halves the speed
+    of TensorFlow.
+    """
+    import keras
+
+    return keras.backend.backend() == "jax"
+
+
 def processor_has_bfloat16() -> bool:
     """Tell whether the hardware computes bfloat16: a GPU, or a CPU with AVX-512 BF16 or AMX."""
     import keras

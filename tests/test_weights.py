@@ -108,7 +108,7 @@ def compiled(rnn):
 
     optimizer = optimizers.Adam(1e-3)
     optimizer.build(rnn.trainable_variables)
-    rnn.compile(optimizer=optimizer)
+    rnn.compile(optimizer=optimizer, jit_compile=False)
     return rnn
 
 
