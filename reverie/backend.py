@@ -17,6 +17,11 @@ def start_backend() -> None:
         import keras
 
         keras.ops.zeros(1)
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            # it warns of functions compiled for several shapes, as dreams are: ever fewer live on
+            tf.get_logger().setLevel("ERROR")
     finally:
         os.dup2(kept, 2)
         os.close(kept)

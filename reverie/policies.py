@@ -5,7 +5,7 @@ from collections.abc import Callable
 import gymnasium
 import numpy as np
 
-MAX_STRIDE = 100  # steps; TakeCover is crossed in about 120
+MEAN_HOLD = 200  # steps; TakeCover is crossed in about 120
 MAX_HOLD = 10  # steps; the article's random policy holds an action for 1 to 10
 
 
@@ -20,17 +20,21 @@ def held_random(rng: np.random.Generator, steps: int, space: gymnasium.spaces.Bo
     return np.repeat(draws, holds, axis=0)[:steps].astype(np.float32)
 
 
-def strided_random(rng: np.random.Generator, steps: int, space: gymnasium.spaces.Box) -> np.ndarray:
-    """Draw uniform actions, each held for 1 to 100 steps, short and long spells alike.
+def wandering(rng: np.random.Generator, steps: int, space: gymnasium.spaces.Box) -> np.ndarray:
+    """Draw held actions whose pace and side are drawn anew for every episode.
 
-    The logarithm of a spell is uniform, so play goes from dithering to crossing the whole room: a
-    dream learned from it knows the walls, where short holds hardly ever lead.
+    An action is held for 1 to 200 steps on average, the logarithm of that mean uniform, and leans
+    by up to half the space to one side. Some episodes dither, some cross the whole room, some stand
+    at a wall: a dream learned from them knows what becomes of each.
 
     Returns:
         `(steps, A)` float32.
     """
-    holds = np.exp(rng.uniform(0.0, np.log(MAX_STRIDE), size=steps)).astype(int)
-    draws = rng.uniform(space.low, space.high, size=(steps, *space.shape))
+    mean_hold = np.exp(rng.uniform(0.0, np.log(MEAN_HOLD)))
+    holds = rng.geometric(1.0 / mean_hold, size=steps)
+    lean = rng.uniform(-0.5, 0.5, size=space.shape)
+    draws = np.clip(lean + rng.uniform(-0.5, 0.5, size=(steps, *space.shape)), -0.5, 0.5)
+    draws = (space.high + space.low) / 2 + (space.high - space.low) * draws
     return np.repeat(draws, holds, axis=0)[:steps].astype(np.float32)
 
 
@@ -46,7 +50,7 @@ def motionless(rng: np.random.Generator, steps: int, space: gymnasium.spaces.Box
 
 OPEN_LOOP: dict[str, Callable] = {
     "held_random": held_random,
-    "strided_random": strided_random,
+    "wandering": wandering,
     "fresh_random": fresh_random,
     "motionless": motionless,
 }

@@ -15,19 +15,14 @@ from reverie.report import write_report
 ROOT = Path(__file__).resolve().parent.parent
 
 
-RECORDINGS = (("held_random", 0), ("strided_random", 5))  # policy, number of the first batch
-EPISODES = 500  # of each policy, in five batches
-
-
 def commands(folder: Path, seed: int) -> list[list[str]]:
     """Return the commands, which a person could type as well."""
     rollouts, vae, rnn = folder / "rollouts", folder / "vae", folder / "rnn"
     weights = vae / "final_full_vae_weights.h5"
     record = ["01_generate_data.py", "doomrnn", "--store_folder", rollouts]
-    record += ["--total_episodes", EPISODES, "--batch_size", EPISODES // 5]
-    stages = [[*record, "--policy", name, "--start_batch", n] for name, n in RECORDINGS]
+    record += ["--total_episodes", 1000, "--batch_size", 100, "--policy", "wandering"]
     see = ["02_train_vae.py", "--input_data_folder", rollouts, "--savefolder", vae]
-    see += ["--latent_size", 32, "--start_batch", 4, "--max_batch", 5, "--epochs", 4]
+    see += ["--latent_size", 32, "--max_batch", 1, "--epochs", 4]
     encode = ["03_generate_rnn_data.py", "--obs_folder", rollouts, "--savefolder", vae]
     encode += ["--loaded_vae_weights", weights]
     dream = [
@@ -39,13 +34,14 @@ def commands(folder: Path, seed: int) -> list[list[str]]:
     ]
     dream += ["--training_data_file", vae / "rnn_format_data" / "rnn_training_data.npz"]
     dream += ["--mixture", "per_dim", "--units", 256, "--sequence_length", 100]
-    dream += ["--skip_ahead", 100, "--batch_size", 64, "--learning_rate", 0.002, "--epochs", 10]
+    dream += ["--skip_ahead", 100, "--batch_size", 32, "--learning_rate", 0.005, "--epochs", 10]
     evolve = ["05_train_controller.py", "doomrnn", "--train_in", "dream", "--temperature", 1.0]
     evolve += ["--population", 32, "--generations", 40, "--eval_every", 20, "--eval_episodes", 60]
     evolve += ["--vae_weights", weights, "--rnn_weights", rnn / "final_rnn_weights.h5"]
     evolve += ["--output_folder", folder / "controller"]
-    seeded = [[*stage, "--seed", seed] for stage in (*stages, see, dream, evolve)]
-    return [[str(word) for word in stage] for stage in (*seeded[:3], encode, *seeded[3:])]
+    for stage in (record, see, dream, evolve):
+        stage += ["--seed", seed]
+    return [[str(word) for word in stage] for stage in (record, see, encode, dream, evolve)]
 
 
 def main(argv: list[str] | None = None) -> int:

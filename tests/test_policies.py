@@ -41,6 +41,19 @@ def test_held_random_holds_for_one_to_ten_steps_alike():
     assert (np.abs(counts[1:] - expected) < 5 * np.sqrt(expected)).all()
 
 
+def test_wandering_differs_between_episodes():
+    episodes = [open_loop_actions("wandering", seed, 300, SPACE)[:, :1] for seed in range(300)]
+    pace = np.array(
+        [holds(actions).mean() if len(np.unique(actions)) > 1 else 300.0 for actions in episodes]
+    )
+    assert (pace < 3).any()
+    assert (pace > 100).any()
+    side = np.array([actions.mean() for actions in episodes])  # the space is -1 to 1
+    assert side.min() < -0.5
+    assert side.max() > 0.5
+    assert abs(side.mean()) < 0.15
+
+
 def test_fresh_random_covers_the_space_and_motionless_does_nothing():
     actions = open_loop_actions("fresh_random", 0, STEPS, SPACE)
     assert (holds(actions) == 1).all()
