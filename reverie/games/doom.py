@@ -8,6 +8,8 @@ import gymnasium
 import numpy as np
 import vizdoom
 
+from reverie.resize import area_resize
+
 ROWS = 100  # of 120: the article crops its 480 rows at 400, just above the status bar
 BUTTONS = ([1, 0], [0, 0], [0, 1])  # move left, stay, move right
 MONSTER, FIREBALL = 1, 2  # bits of `object_mask`
@@ -73,7 +75,7 @@ class TakeCover(gymnasium.Env):
 
     def _look(self) -> None:
         state = self._game.get_state()
-        self._frame = cv2.resize(state.screen_buffer[:ROWS], (64, 64), interpolation=cv2.INTER_AREA)
+        self._frame = area_resize(state.screen_buffer[:ROWS])
         self._count, self._mask = _objects(state)
 
     def _info(self) -> dict[str, Any]:

@@ -1,0 +1,32 @@
+"""Area-resizing, beside OpenCV's."""
+
+import cv2
+import numpy as np
+import pytest
+
+from reverie.resize import area_resize
+
+
+@pytest.mark.parametrize("rows", [64, 100, 105, 120])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_same_as_opencv(rows, seed):
+    image = np.random.default_rng(seed).integers(0, 256, (rows, 160, 3), np.uint8)
+    expected = cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA)
+    np.testing.assert_array_equal(area_resize(image), expected)
+
+
+@pytest.mark.parametrize("value", [0, 1, 254, 255])
+def test_one_colour_stays(value):
+    image = np.full((100, 160, 3), value, np.uint8)
+    assert (area_resize(image) == value).all()
+
+
+def test_takes_a_part_of_a_larger_image():
+    image = np.random.default_rng(2).integers(0, 256, (120, 160, 3), np.uint8)
+    np.testing.assert_array_equal(area_resize(image[:100]), area_resize(image[:100].copy()))
+
+
+@pytest.mark.parametrize("shape", [(63, 160, 3), (100, 161, 3), (100, 160, 4)])
+def test_other_shapes_are_refused(shape):
+    with pytest.raises(ValueError, match="160 columns"):
+        area_resize(np.zeros(shape, np.uint8))
