@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import functools
+import io
 import os
 import signal
 import sys
@@ -65,6 +66,8 @@ def conduct(main: Callable[..., None]) -> Callable[..., int]:
     @functools.wraps(main)
     def wrapper(argv: list[str] | None = None) -> int:
         stop_signal.requested = False
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(line_buffering=True)  # so that a job's log shows where it is
         try:
             with stop_signal.listening():
                 main(argv)
