@@ -25,9 +25,9 @@ import sys
 from pathlib import Path
 
 from reverie.artifacts import InputError, require_file
-from reverie.games import game_class
-from reverie.policies import OPEN_LOOP
-from reverie.recording import Player, Recorder, open_loop_player
+from reverie.games import add_game_flags, game_class, game_options
+from reverie.policies import POLICIES
+from reverie.recording import Player, Recorder, named_player
 from reverie.stage import conduct
 from reverie.workers import GameWorkers
 
@@ -44,30 +44,30 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     data.add_argument("--batch_size", type=int, default=200, help="episodes a file")
     data.add_argument("--start_batch", type=int, default=0, help="number of the first file")
     play = parser.add_argument_group("play")
-    play.add_argument("--time_steps", type=int, default=2100, help="longest episode")
-    play.add_argument("--difficulty", type=int, default=4, help="Doom's skill, 1 to 5")
+    play.add_argument("--time_steps", type=int, help="longest episode; default: the game's own")
     play.add_argument(
         "--policy",
         default="held_random",
-        help=f"{', '.join(OPEN_LOOP)}, or the controller.h5 of stage 5",
+        help=f"{', '.join(POLICIES)}, or the controller.h5 of stage 5",
     )
     play.add_argument("--seed", type=int, default=0, help="decides every episode")
     play.add_argument("--render", action="store_true", help="show the game in a window")
     play.add_argument("--workers", type=int, default=os.cpu_count(), help="games at a time")
+    add_game_flags(parser)
     args = parser.parse_args(argv)
     for flag in ("total_episodes", "batch_size", "time_steps", "workers"):
-        if getattr(args, flag) < 1:
+        if getattr(args, flag) is not None and getattr(args, flag) < 1:
             parser.error(f"--{flag} must be at least 1")
-    if args.start_batch < 0 or not 1 <= args.difficulty <= 5:
-        parser.error("--start_batch must not be negative, --difficulty lies in 1 to 5")
+    if args.start_batch < 0:
+        parser.error("--start_batch must not be negative")
     return args
 
 
 def make_player(policy: str, game: str, seed: int) -> Player:
     """Return what plays the episodes: a policy by name or a trained controller."""
-    if policy in OPEN_LOOP:
-        return open_loop_player(policy)
-    require_file(Path(policy), "policy or controller", f"choose from {', '.join(OPEN_LOOP)}")
+    if policy in POLICIES:
+        return named_player(policy)
+    require_file(Path(policy), "policy or controller", f"choose from {', '.join(POLICIES)}")
     from reverie.agents import agent_player
 
     return agent_player(Path(policy), game)
@@ -77,10 +77,11 @@ def make_player(policy: str, game: str, seed: int) -> Player:
 def main(argv: list[str] | None = None) -> None:
     """Record the batches that are not there yet."""
     args = parse_args(argv)
-    game_class(args.game)
+    options = game_options(args)
+    if args.render and not game_class(args.game).windowed:
+        raise InputError(f"--render: {args.game} has no window; leave the flag away")
     if args.render and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise InputError("--render: there is no screen here; leave the flag away")
-    options = {"difficulty": args.difficulty, "time_steps": args.time_steps}
     player = make_player(args.policy, args.game, args.seed)
     recorder = Recorder(args.store_folder, args.game, player, args.policy, args.seed, options)
     args.store_folder.mkdir(parents=True, exist_ok=True)
@@ -91,7 +92,8 @@ def main(argv: list[str] | None = None) -> None:
     if not todo:
         print(f"nothing to do: all {len(batches)} batches lie in {args.store_folder}")
         return
-    with GameWorkers(args.game, options | {"render": args.render}, args.workers) as workers:
+    window = {"render": True} if args.render else {}
+    with GameWorkers(args.game, options | window, args.workers) as workers:
         for batch in todo:
             recorder.record(workers, batch, batch * args.batch_size, sizes[batch])
     rate = recorder.steps / recorder.seconds

@@ -129,8 +129,10 @@ def main(argv: list[str] | None = None) -> None:
     stream = FrameStream(paths, train, args.batch_size, args.seed)
     held_stream = FrameStream(paths, held_out, 1)
     judged = held_stream.sample(JUDGED)
-    objects = game_class(args.environment_name).objects
-    masks = held_stream.sample(JUDGED, "infos/object_mask") if objects else None
+    game = game_class(args.environment_name)
+    masks = None
+    if game.objects:
+        masks = game.object_masks(held_stream.sample(JUDGED, f"infos/{game.truth}"))
     weights = args.savefolder / "final_full_vae_weights.h5"
     scores = args.savefolder / "scores.json"
     shown = judged[np.linspace(0, len(judged) - 1, SHOWN).astype(int)]
@@ -151,7 +153,7 @@ def main(argv: list[str] | None = None) -> None:
 
     def after_epoch(row: dict) -> None:
         decoded = reconstruct(vae, judged)
-        row |= reconstruction_errors(judged, decoded, masks, objects)
+        row |= reconstruction_errors(judged, decoded, masks, game.objects)
         trainer.progress.history[-1] |= row
         picture = tile([shown, reconstruct(vae, shown)])
         save_picture(args.savefolder / "reconstructions" / f"epoch_{row['epoch']:03d}.png", picture)

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from reverie.vision import Encoder
 
 
+SMALL = 256  # numbers a frame; larger truth, such as masks, stays with the rollouts
+
+
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the flags."""
     parser = argparse.ArgumentParser(
@@ -57,7 +60,7 @@ def encode_batch(path: Path, encoder: "Encoder") -> tuple[dict[str, np.ndarray],
         rows = {"mu": mu.astype(np.float16), "logvar": logvar.astype(np.float16)}
         rows |= {key: group[key][:] for key in STEP_KEYS}
         infos = group["infos"].items() if "infos" in group else ()
-        rows |= {f"infos/{key}": values[:] for key, values in infos if values.ndim == 1}
+        rows |= {f"infos/{key}": values[:] for key, values in infos if values[0].size <= SMALL}
         if not np.isfinite(rows["mu"]).all() or not np.isfinite(rows["logvar"]).all():
             raise InputError(
                 f"{path}: {name} encodes to NaN; train the VAE anew with 02_train_vae.py"

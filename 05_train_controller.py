@@ -26,7 +26,7 @@ from pathlib import Path
 from reverie.agents import check_same_vae
 from reverie.artifacts import write_config
 from reverie.controllers import FEATURES
-from reverie.games import game_class
+from reverie.games import add_game_flags, game_options
 from reverie.memory import read_rnn_header
 from reverie.stage import conduct, progress, stop_signal
 from reverie.vision import read_vae_header
@@ -55,17 +55,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     dream = parser.add_argument_group("dream and game")
     dream.add_argument("--temperature", type=float, default=1.15)
     dream.add_argument("--threshold_ends", action="store_true", help="end dreams as the article")
-    dream.add_argument("--time_steps", type=int, default=2100, help="longest episode")
-    dream.add_argument("--difficulty", type=int, default=4, help="Doom's skill, 1 to 5")
+    dream.add_argument("--time_steps", type=int, help="longest episode; default: the game's own")
     score = parser.add_argument_group("score")
     score.add_argument("--eval_every", type=int, default=25, help="generations")
     score.add_argument("--eval_episodes", type=int, default=100, help="of the real game")
     score.add_argument(
         "--workers", type=int, default=min(32, 4 * os.cpu_count()), help="games at a time"
     )
+    add_game_flags(parser)
     args = parser.parse_args(argv)
     for name in ("rollouts", "generations", "time_steps", "eval_every", "workers"):
-        if getattr(args, name) < 1:
+        if getattr(args, name) is not None and getattr(args, name) < 1:
             parser.error(f"--{name} must be at least 1")
     if args.population < 4 or args.eval_episodes < 2:
         parser.error("--population must be at least 4, --eval_episodes at least 2")
@@ -78,7 +78,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Evolve until all generations are done, then score and film the mean of the search."""
     args = parse_args(argv)
-    game_class(args.game)
+    options = game_options(args)
+    args.time_steps = options["time_steps"]
     read_vae_header(args.vae_weights, args.game)
     check_same_vae(
         args.rnn_weights, read_rnn_header(args.rnn_weights, args.game)[1], args.vae_weights
@@ -87,7 +88,6 @@ def main(argv: list[str] | None = None) -> None:
     if args.new_model:
         for path in (state, result):
             path.unlink(missing_ok=True)
-    options = {"difficulty": args.difficulty, "time_steps": args.time_steps}
     from reverie.search import Search, check_dream, finish
 
     with GameWorkers(args.game, options, args.workers) as workers:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reverie.backend import start_backend
-from reverie.recording import Recorder, open_loop_player
+from reverie.recording import Recorder, named_player
 from reverie.rollouts import episode_lengths, find_batches
 from reverie.workers import GameWorkers
 
@@ -36,7 +36,7 @@ def stage(name: str) -> ModuleType:
 
 def recorder(folder: Path) -> Recorder:
     """Return a recorder of the game that is measured."""
-    return Recorder(folder, GAME, open_loop_player(POLICY), POLICY, 0, OPTIONS)
+    return Recorder(folder, GAME, named_player(POLICY), POLICY, 0, OPTIONS)
 
 
 def leave_cache(paths: list[Path]) -> None:

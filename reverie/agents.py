@@ -47,13 +47,13 @@ class Agents:
         self.noise[agent] = np.random.default_rng([seed, 2])
 
     def act(self, frames: np.ndarray) -> np.ndarray:
-        """See `(B, 64, 64, 3)` uint8 and return actions `(B, A)` in [-1, 1]."""
+        """See `(B, 64, 64, 3)` uint8 and return actions as the game takes them."""
         noise = [rng.standard_normal(self.rnn.latent_size, np.float32) for rng in self.noise]
         actions, self.latents, hidden, cell = self._decide(
             frames, np.stack(noise), self.parameters, self.hidden, self.cell
         )
         self.hidden, self.cell = np.array(hidden), np.array(cell)
-        return np.asarray(actions)
+        return self.controller.code.decode(np.asarray(actions))
 
     def _perceive_and_act(
         self, frames: Any, noise: Any, parameters: Any, hidden: Any, cell: Any

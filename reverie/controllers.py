@@ -8,6 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from reverie.actions import ActionCode, describe_space
 from reverie.artifacts import UNREADABLE, InputError, require_file
 from reverie.hdf5 import atomic_hdf5
 
@@ -19,12 +20,15 @@ MEND = "evolve one with: python 05_train_controller.py"
 class Controller:
     """The shape of a controller `tanh(W [z, h, c] + b)`, after arXiv 1803.10122.
 
+    Of the outputs for a discrete number the largest is chosen.
+
     Attributes:
         features: `z`, `zh` or `zhc`.
         latent_size: Z.
         units: LSTM units H.
-        action_size: A.
+        action_size: numbers in the code of an action A.
         bias: whether there is a `b`; the article has one for CarRacing and none for Doom.
+        actions: how they are coded; numbers in [-1, 1] by default.
     """
 
     features: str
@@ -32,6 +36,15 @@ class Controller:
     units: int
     action_size: int
     bias: bool = False
+    actions: ActionCode | None = None
+
+    @property
+    def code(self) -> ActionCode:
+        """How outputs become codes, and codes actions."""
+        ones = (1.0,) * self.action_size
+        return self.actions or ActionCode(
+            self.action_size, low=tuple(-one for one in ones), high=ones
+        )
 
     @property
     def inputs(self) -> int:
@@ -44,7 +57,7 @@ class Controller:
         return self.inputs * self.action_size
 
     def act(self, parameters: Any, latents: Any, hidden: Any, cell: Any) -> Any:
-        """Choose actions, each row by a controller of its own.
+        """Choose actions, as codes, each row by a controller of its own.
 
         Args:
             parameters: `(B, P)`.
@@ -53,7 +66,7 @@ class Controller:
             cell: `(B, H)`.
 
         Returns:
-            `(B, A)` in [-1, 1].
+            `(B, A)`: numbers in [-1, 1], or one-hot.
         """
         from keras import ops
 
@@ -62,7 +75,7 @@ class Controller:
             parts.append(ops.ones_like(latents[:, :1]))
         seen = ops.concatenate(parts, axis=-1)
         weights = ops.reshape(parameters, (-1, self.inputs, self.action_size))
-        return ops.tanh(ops.sum(seen[:, :, None] * weights, axis=1))
+        return self.code.choose(ops.tanh(ops.sum(seen[:, :, None] * weights, axis=1)))
 
 
 def save_controller(
@@ -70,7 +83,8 @@ def save_controller(
 ) -> None:
     """Write a controller as HDF5, atomically; `notes` say which networks it belongs to."""
     with atomic_hdf5(path) as file:
-        file.attrs["controller"] = json.dumps(asdict(controller))
+        shape = asdict(controller) | {"actions": describe_space(controller.code.space)}
+        file.attrs["controller"] = json.dumps(shape)
         file.attrs["notes"] = json.dumps(notes)
         file["parameters"] = np.asarray(parameters, np.float32)
 
@@ -84,7 +98,10 @@ def load_controller(path: Path) -> tuple[Controller, np.ndarray, dict]:
     require_file(path, "controller", MEND)
     try:
         with h5py.File(path, "r") as file:
-            controller = Controller(**json.loads(file.attrs["controller"]))
+            shape = json.loads(file.attrs["controller"])
+            if shape.get("actions"):
+                shape["actions"] = ActionCode.from_description(shape["actions"])
+            controller = Controller(**shape)
             parameters, notes = file["parameters"][:], json.loads(file.attrs["notes"])
     except UNREADABLE as error:
         raise InputError(f"{path}: damaged, or no controller ({error}); {MEND}") from error

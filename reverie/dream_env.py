@@ -7,10 +7,11 @@ import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
+from reverie.actions import ActionCode
 from reverie.backend import compiled
 from reverie.controllers import FEATURES
 from reverie.dreams import Dream, DreamOptions
-from reverie.memory import load_first_frames, load_rnn
+from reverie.memory import load_first_frames, load_rnn, read_rnn_header
 
 ENV_ID = "reverie/Dream-v0"
 
@@ -18,8 +19,9 @@ ENV_ID = "reverie/Dream-v0"
 class DreamVectorEnv(VectorEnv):
     """Many dreams stepped together, each begun anew in the step after its end.
 
-    The observation is the latent and, by `features`, the LSTM's output and cell state; `info` holds
-    the latent as `z`. A dream terminates when the network says so and is truncated by its length.
+    The actions are the game's own. The observation is the latent and, by `features`, the LSTM's
+    output and cell state; `info` holds the latent as `z`. A dream terminates when the network says
+    so and is truncated by its length.
 
     Args:
         rnn_weights: what stage 4 wrote.
@@ -61,9 +63,9 @@ class DreamVectorEnv(VectorEnv):
         self._step = compiled(self._dream.step)
         size = self._rnn.latent_size + self._rnn.units * (len(features) - 1)
         self.single_observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (size,), np.float32)
-        self.single_action_space = gymnasium.spaces.Box(
-            -1.0, 1.0, (self._rnn.action_size,), np.float32
-        )
+        notes = read_rnn_header(Path(rnn_weights))[1]
+        self._code = ActionCode.from_description(notes["action_space"])
+        self.single_action_space = self._code.space
         batch = gymnasium.vector.utils.batch_space
         self.observation_space = batch(self.single_observation_space, num_envs)
         self.action_space = batch(self.single_action_space, num_envs)
@@ -81,8 +83,8 @@ class DreamVectorEnv(VectorEnv):
         """Dream one step; where a dream was over, its action is ignored and a new one begins."""
         began = self._over.copy()
         noise = self._dream.noise((self.num_envs,), self._seed, self._count)
-        actions = np.asarray(actions, np.float32)
-        state, rewards, ends = self._step(self._state, actions, noise)
+        codes = self._code.encode(np.asarray(actions))
+        state, rewards, ends = self._step(self._state, codes, noise)
         self._state = {name: np.array(values) for name, values in state.items()}
         for name, values in self._first_state(int(began.sum())).items():
             self._state[name][began] = values

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from reverie.actions import ActionCode
 from reverie.artifacts import UNREADABLE, InputError, atomic_path, require_file
 
 SCHEMA = 1
@@ -25,10 +26,11 @@ class Latents:
 
     Attributes:
         arrays: `mu` and `logvar` `(N + E, Z)` float16 for N steps in E episodes, the final frame of
-            each included; `actions` `(N, A)`, `rewards`, `terminations`, `truncations` `(N,)`;
-            `infos/...` `(N + E, ...)`.
+            each included; `actions` as they were recorded; `rewards`, `terminations`,
+            `truncations` `(N,)`; `infos/...` `(N + E, ...)`.
         lengths: steps of each episode, `(E,)`.
         header: game, latent size, hash of the VAE, action space.
+        code: how the actions enter the MDN-RNN.
 
     Raises:
         InputError: the file is missing, damaged, foreign, empty or holds NaN.
@@ -40,6 +42,7 @@ class Latents:
             self.arrays = _map_arrays(path)
             self.header = json.loads(str(self.arrays.pop("header")))
             self.lengths = np.asarray(self.arrays.pop("episode_lengths"))
+            self.code = ActionCode.from_description(self.header["action_space"])
         except (zipfile.BadZipFile, struct.error, *UNREADABLE) as error:
             raise InputError(f"{path}: damaged, or no file of latents ({error}); {MEND}") from error
         self._check()
@@ -53,8 +56,8 @@ class Latents:
 
     @property
     def action_size(self) -> int:
-        """Numbers in an action A."""
-        return self.arrays["actions"].shape[1]
+        """Numbers in the code of an action A."""
+        return self.code.size
 
     def first_frames(self) -> tuple[np.ndarray, np.ndarray]:
         """Return `mu` and `logvar` `(E, Z)` float32 of the episodes' first frames."""

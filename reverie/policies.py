@@ -1,9 +1,12 @@
-"""Policies that do not look: whole action sequences drawn ahead, for the game and for the dream."""
+"""Policies by name: most do not look, their actions are drawn ahead for the game or the dream."""
 
 from collections.abc import Callable
 
 import gymnasium
 import numpy as np
+
+from reverie.actions import ActionCode
+from reverie.random_networks import RandomNetworks
 
 MEAN_HOLD = 200  # steps; TakeCover is crossed in about 120
 MAX_HOLD = 10  # steps; the article's random policy holds an action for 1 to 10
@@ -44,16 +47,35 @@ def fresh_random(rng: np.random.Generator, steps: int, space: gymnasium.spaces.B
 
 
 def motionless(rng: np.random.Generator, steps: int, space: gymnasium.spaces.Box) -> np.ndarray:
-    """Do nothing: zeros `(steps, A)` float32."""
+    """Put out zeros `(steps, A)` float32: the middle of every range, the first of all choices."""
     return np.zeros((steps, *space.shape), np.float32)
+
+
+def brownian(rng: np.random.Generator, steps: int, space: gymnasium.spaces.Box) -> np.ndarray:
+    """Walk at random through the space, by 0.14 of its half width a step; stop at its edges.
+
+    The steps' size is that of Tallec, Blier and Kalainathan (2018) for CarRacing.
+
+    Returns:
+        `(steps, A)` float32.
+    """
+    stride = (space.high - space.low) / 2 * np.sqrt(1 / 50)
+    walk = stride * rng.standard_normal((steps, *space.shape))
+    place = np.zeros(space.shape)
+    for step in walk:
+        place = step[...] = np.clip(place + step, space.low, space.high)
+    return walk.astype(np.float32)
 
 
 OPEN_LOOP: dict[str, Callable] = {
     "held_random": held_random,
     "wandering": wandering,
+    "brownian": brownian,
     "fresh_random": fresh_random,
     "motionless": motionless,
 }
+LOOKING: dict[str, Callable] = {"random_networks": RandomNetworks}
+POLICIES = (*OPEN_LOOP, *LOOKING)
 
 
 PURPOSES = ("record", "evolve", "evaluate", "score")
@@ -70,8 +92,21 @@ def episode_seeds(seed: int, start: int, count: int, purpose: str = "record") ->
     return [int(np.random.SeedSequence(key).generate_state(1)[0] & 0x7FFFFFFF) for key in keys]
 
 
-def open_loop_actions(
-    policy: str, seed: int, steps: int, space: gymnasium.spaces.Box
-) -> np.ndarray:
-    """Return the actions `(steps, A)` of an episode under a policy that does not look."""
-    return OPEN_LOOP[policy](np.random.default_rng([seed, 1]), steps, space)
+def open_loop_actions(policy: str, seed: int, steps: int, space: gymnasium.Space) -> np.ndarray:
+    """Return the actions `(steps, ...)` of an episode under a policy that does not look.
+
+    A policy draws what a controller might put out, numbers in [-1, 1], and the space says what
+    they mean: so all policies are there for all spaces.
+    """
+    code = ActionCode.from_space(space)
+    outputs = gymnasium.spaces.Box(-1.0, 1.0, (code.size,), np.float32)
+    return code.decode(OPEN_LOOP[policy](np.random.default_rng([seed, 1]), steps, outputs))
+
+
+def chooser(policy: str, seed: int, steps: int, space: gymnasium.Space) -> Callable:
+    """Return a function `(step, frame) -> action` for an episode under a policy by name."""
+    if policy in OPEN_LOOP:
+        actions = open_loop_actions(policy, seed, steps, space)
+        return lambda step, _: actions[step]
+    networks = LOOKING[policy](np.random.default_rng([seed, 1]), ActionCode.from_space(space))
+    return lambda _, frame: networks.act(frame)

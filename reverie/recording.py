@@ -6,20 +6,19 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import gymnasium
-
+from reverie.actions import describe_space
 from reverie.artifacts import InputError
 from reverie.games import game_class
 from reverie.policies import episode_seeds
-from reverie.rollouts import batch_path, check_batch, merge_episodes
+from reverie.rollouts import batch_path, check_batch, file_stem, merge_episodes
 from reverie.stage import progress, stop_signal
 from reverie.workers import GameWorkers
 
 Player = Callable[[GameWorkers, list[tuple[int, Path]]], Iterator[int]]
 
 
-def open_loop_player(policy: str) -> Player:
-    """Return a player that records `(seed, path)` jobs with a policy that does not look."""
+def named_player(policy: str) -> Player:
+    """Return a player that records `(seed, path)` jobs with a policy by name."""
 
     def play(workers: GameWorkers, jobs: list[tuple[int, Path]]) -> Iterator[int]:
         for _, (steps, _) in workers.map("play", [(seed, policy, path) for seed, path in jobs]):
@@ -90,8 +89,8 @@ class Recorder:
             "env_id": game.env_id,
             "env_version": game.version,
             "preprocessing": game.preprocessing,
-            "observation_space": _describe(game.observation_space),
-            "action_space": _describe(game.action_space),
+            "observation_space": json.dumps(describe_space(game.observation_space)),
+            "action_space": json.dumps(describe_space(game.action_space)),
             "policy": self.policy,
             "seed": self.seed,
             "options": json.dumps(self.options, sort_keys=True),
@@ -99,7 +98,7 @@ class Recorder:
 
     def record(self, workers: GameWorkers, batch: int, start: int, count: int) -> None:
         """Record episodes `start` to `start + count - 1` of the run as one batch."""
-        parts = self.folder / f".{self.game}_{batch}.parts"
+        parts = self.folder / f".{file_stem(self.game)}_{batch}.parts"
         self._check_parts(parts)
         seeds = episode_seeds(self.seed, start, count)
         jobs = [(seed, parts / f"{index:05d}.h5") for index, seed in enumerate(seeds)]
@@ -125,15 +124,3 @@ class Recorder:
             shutil.rmtree(parts)
         parts.mkdir(parents=True, exist_ok=True)
         note.write_text(same)
-
-
-def _describe(space: gymnasium.spaces.Box) -> str:
-    return json.dumps(
-        {
-            "type": type(space).__name__,
-            "shape": space.shape,
-            "low": float(space.low.min()),
-            "high": float(space.high.max()),
-            "dtype": str(space.dtype),
-        }
-    )

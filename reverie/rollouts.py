@@ -24,7 +24,7 @@ class Episode:
     Attributes:
         seed: what the game was started with.
         observations: `(T + 1, 64, 64, 3)` uint8, the final frame included.
-        actions: `(T, A)` float32.
+        actions: `(T, A)` float32, or integers; `(T,)` of a `Discrete` space.
         rewards: `(T,)` float32.
         terminations: `(T,)` bool, true where the game ended by itself.
         truncations: `(T,)` bool, true where the time was up.
@@ -69,12 +69,17 @@ class EpisodeBuilder:
         return Episode(
             seed=self.seed,
             observations=np.stack(self.observations),
-            actions=np.stack(actions).astype(np.float32),
+            actions=_plain(np.stack(actions)),
             rewards=np.array(rewards, np.float32),
             terminations=np.array(terminations, bool),
             truncations=np.array(truncations, bool),
             infos={key: np.stack([info[key] for info in self.infos]) for key in self.infos[0]},
         )
+
+
+def _plain(actions: np.ndarray) -> np.ndarray:
+    """Keep choices whole numbers, and anything else in single precision."""
+    return actions.astype(np.int64 if actions.dtype.kind in "iu" else np.float32)
 
 
 def write_episode(path: Path, episode: Episode) -> None:
@@ -108,7 +113,12 @@ def merge_episodes(parts: list[Path], path: Path, attributes: dict) -> None:
 
 def batch_path(folder: Path, game: str, batch: int) -> Path:
     """Return the file of a batch."""
-    return Path(folder) / f"{game}_{batch}.h5"
+    return Path(folder) / f"{file_stem(game)}_{batch}.h5"
+
+
+def file_stem(game: str) -> str:
+    """Return a game's name as files carry it: ids of environments may hold `/` and `:`."""
+    return re.sub(r"[/:\\s]", "-", game)
 
 
 def find_batches(
@@ -124,15 +134,16 @@ def find_batches(
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; {record}")
     numbers = {}
-    for path in folder.glob(f"{game}_*.h5"):
-        if match := re.fullmatch(rf"{re.escape(game)}_(\d+)\.h5", path.name):
+    stem = file_stem(game)
+    for path in folder.glob(f"{stem}_*.h5"):
+        if match := re.fullmatch(rf"{re.escape(stem)}_(\d+)\.h5", path.name):
             numbers[int(match[1])] = path
     last = max(numbers, default=0) if max_batch is None else max_batch
     paths = [numbers[n] for n in sorted(numbers) if start_batch <= n <= last]
     if not paths:
         found = ", ".join(sorted(p.name for p in folder.glob("*.h5"))[:3]) or "no rollouts at all"
         raise InputError(
-            f"{folder}: no rollouts {game}_{start_batch}.h5 to {game}_{last}.h5 but {found}; "
+            f"{folder}: no rollouts {stem}_{start_batch}.h5 to {stem}_{last}.h5 but {found}; "
             f"{record}"
         )
     for path in paths:

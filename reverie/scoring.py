@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from reverie.actions import ActionCode
 from reverie.agents import Agents, play
 from reverie.controllers import Controller
 from reverie.policies import OPEN_LOOP, open_loop_actions
@@ -31,7 +32,7 @@ class GameScorer:
     def __init__(
         self, workers: GameWorkers, vae: "VAE", rnn: "MDNRNN", controller: Controller
     ) -> None:
-        self.workers = workers
+        self.workers, self.controller = workers, controller
         self._agents = Agents(vae, rnn, controller, len(workers.connections))
 
     def returns(self, parameters: np.ndarray, seeds: list[int]) -> np.ndarray:
@@ -45,25 +46,25 @@ class GameScorer:
                 stop_signal.check()
         return results.reshape(len(parameters), len(seeds))
 
-    def open_loop_returns(self, policy: str, seeds: list[int]) -> np.ndarray:
-        """Play a policy that does not look on every seed: `(len(seeds),)`."""
+    def open_loop(self, policy: str, seeds: list[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Play a policy by name on every seed; return returns and lengths `(len(seeds),)`."""
         results = dict(self._played(policy, seeds))
-        return np.array([results[seed] for seed in seeds])
+        lengths, returns = zip(*[results[seed] for seed in seeds])
+        return np.array(returns), np.array(lengths)
 
-    def _played(self, policy: str, seeds: list[int]) -> Iterator[tuple[int, float]]:
-        for (seed, _), (_, total) in self.workers.map("play", [(s, policy) for s in seeds]):
+    def _played(self, policy: str, seeds: list[int]) -> Iterator[tuple[int, tuple[int, float]]]:
+        for (seed, _), result in self.workers.map("play", [(s, policy) for s in seeds]):
             stop_signal.check()
-            yield seed, total
+            yield seed, result
 
 
-def dream_lengths(dream: "Dream", policy: str, seeds: list[int]) -> np.ndarray:
-    """Dream along the actions of a policy that does not look; return the lengths."""
-    import gymnasium
-
-    space = gymnasium.spaces.Box(-1.0, 1.0, (dream.rnn.action_size,), np.float32)
+def dream_open_loop(
+    dream: "Dream", code: ActionCode, policy: str, seeds: list[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Dream along the actions of a policy that does not look; return returns and lengths."""
     steps = dream.options.time_steps
-    actions = np.stack([open_loop_actions(policy, seed, steps, space) for seed in seeds])
-    return dream.play_actions(actions, seeds[0])[1]
+    actions = [open_loop_actions(policy, seed, steps, code.space) for seed in seeds]
+    return dream.play_actions(code.encode(np.stack(actions)), seeds[0])
 
 
 SURVIVAL_EPISODES = 40  # of each policy; the mean length is then known to a tenth
@@ -72,15 +73,22 @@ SURVIVAL_EPISODES = 40  # of each policy; the mean length is then known to a ten
 def compare_survival(
     scorer: GameScorer, dream: "Dream", seeds: list[int], limit: float
 ) -> dict[str, dict]:
-    """Compare how long policies that do not look live in the dream and in the game.
+    """Compare how long policies that do not look live in the dream and in the game, and how well.
 
     Returns:
-        For each policy `dream` and `game`, summaries of lengths, and their `ratio`.
+        For each policy `dream` and `game`, summaries of lengths, their `ratio`, and the mean
+        returns `dream_return` and `game_return`.
     """
     result, seeds = {}, seeds[:SURVIVAL_EPISODES]
     for policy in OPEN_LOOP:
-        dreamt = summary(dream_lengths(dream, policy, seeds), limit)
-        played = summary(scorer.open_loop_returns(policy, seeds), limit)
-        ratio = dreamt["mean"] / played["mean"]
-        result[policy] = {"dream": dreamt, "game": played, "ratio": ratio}
+        dreamt = dream_open_loop(dream, scorer.controller.code, policy, seeds)
+        played = scorer.open_loop(policy, seeds)
+        lengths = summary(dreamt[1], limit), summary(played[1], limit)
+        result[policy] = {
+            "dream": lengths[0],
+            "game": lengths[1],
+            "ratio": lengths[0]["mean"] / lengths[1]["mean"],
+            "dream_return": float(dreamt[0].mean()),
+            "game_return": float(played[0].mean()),
+        }
     return result

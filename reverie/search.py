@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from reverie.actions import ActionCode
 from reverie.artifacts import read_json_lines, write_json, write_json_lines
 from reverie.controllers import Controller, save_controller
 from reverie.dreams import Dream, DreamOptions
@@ -14,7 +15,7 @@ from reverie.films import film_agent
 from reverie.games import game_class
 from reverie.memory import load_first_frames, load_rnn
 from reverie.plots import save_curves
-from reverie.policies import OPEN_LOOP, episode_seeds
+from reverie.policies import POLICIES, episode_seeds
 from reverie.scores import sentence, summary
 from reverie.scoring import GameScorer, compare_survival
 from reverie.vision import load_vae
@@ -32,10 +33,14 @@ class Search:
     def __init__(self, args: argparse.Namespace, workers: GameWorkers) -> None:
         self.args, self.workers = args, workers
         self.vae, self.rnn = load_vae(args.vae_weights), load_rnn(args.rnn_weights)
-        bias = game_class(args.game).controller_bias
-        rnn = self.rnn
+        game, rnn = game_class(args.game), self.rnn
         self.controller = Controller(
-            args.features, rnn.latent_size, rnn.units, rnn.action_size, bias
+            args.features,
+            rnn.latent_size,
+            rnn.units,
+            rnn.action_size,
+            game.controller_bias,
+            ActionCode.from_space(game.action_space),
         )
         options = DreamOptions(args.temperature, args.time_steps, args.threshold_ends)
         self.dream = Dream(rnn, *load_first_frames(args.rnn_weights), options)
@@ -108,10 +113,13 @@ def check_dream(search: Search) -> dict:
     args = search.args
     seeds = episode_seeds(args.seed, 0, args.eval_episodes, "evaluate")
     survival = compare_survival(search.scorer, search.dream, seeds, args.time_steps)
-    print("mean length          dream    game    dream / game")
+    print("                   mean length: dream    game   ratio   mean return: dream    game")
     for policy, result in survival.items():
         dreamt, played = result["dream"]["mean"], result["game"]["mean"]
-        print(f"{policy:16s} {dreamt:9.0f} {played:7.0f} {result['ratio']:10.2f}")
+        print(
+            f"{policy:18s} {dreamt:18.0f} {played:7.0f} {result['ratio']:7.2f} "
+            f"{result['dream_return']:20.1f} {result['game_return']:7.1f}"
+        )
     if not all(0.5 < result["ratio"] < 2.0 for result in survival.values()):
         print(
             "warning: this dream is far from the game; a controller evolved in it may be worthless."
@@ -128,8 +136,8 @@ def finish(search: Search, survival: dict) -> None:
     save_controller(folder / "controller.h5", search.controller, search.evolution.mean, notes)
     seeds = episode_seeds(args.seed, 0, args.eval_episodes, "score")
     scores = search.score_both("score")
-    for policy in OPEN_LOOP:
-        returns = search.scorer.open_loop_returns(policy, seeds)
+    for policy in POLICIES:
+        returns, _ = search.scorer.open_loop(policy, seeds)
         scores[policy] = summary(returns, args.time_steps)
     print(f"scores over {len(seeds)} episodes on seeds that nothing was evolved on:")
     for name, score in scores.items():

@@ -62,8 +62,8 @@ class WindowStream:
         """Return inputs and targets of the windows with these numbers.
 
         Returns:
-            `mu` and `logvar` `(B, L + 1, Z)` and `actions` `(B, L, A)`; `reward`, `termination` and
-            `mask` `(B, L)`, all float32.
+            `mu` and `logvar` `(B, L + 1, Z)` and `actions`, as codes, `(B, L, A)`; `reward`,
+            `termination` and `mask` `(B, L)`, all float32.
         """
         episodes, starts = self.episodes[windows], self.starts[windows]
         arrays, lengths = self.latents.arrays, self.latents.lengths[episodes, None]
@@ -75,7 +75,7 @@ class WindowStream:
         x = {
             "mu": arrays["mu"][frames],
             "logvar": arrays["logvar"][frames],
-            "actions": arrays["actions"][steps],
+            "actions": self.latents.code.encode(arrays["actions"][steps]),
         }
         y = {
             "reward": arrays["rewards"][steps],

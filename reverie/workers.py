@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from reverie.games import make_game
-from reverie.policies import open_loop_actions
+from reverie.policies import chooser
 from reverie.rollouts import EpisodeBuilder, write_episode
 
 GRACE = 5.0  # seconds that a worker has to end its game in good order
@@ -31,6 +31,7 @@ class GameHost:
 
     def __init__(self, game: str, options: dict) -> None:
         self.game = make_game(game, **options)
+        self.time_steps = options["time_steps"]
 
     def reset(self, seed: int, path: Path | None = None) -> np.ndarray:
         """Start an episode, recorded to `path` if there is one; return the first frame."""
@@ -50,12 +51,12 @@ class GameHost:
         return observation, reward, done
 
     def play(self, seed: int, policy: str, path: Path | None = None) -> tuple[int, float]:
-        """Play a whole episode with a policy that does not look; return its length and return."""
-        self.reset(seed, path)
-        actions = open_loop_actions(policy, seed, self.game.time_steps, self.game.action_space)
+        """Play a whole episode with a policy by name; return its length and return."""
+        frame = self.reset(seed, path)
+        choose = chooser(policy, seed, self.time_steps, self.game.action_space)
         steps, total, done = 0, 0.0, False
         while not done:
-            _, reward, done = self.step(actions[steps])
+            frame, reward, done = self.step(choose(steps, frame))
             steps, total = steps + 1, total + reward
         return steps, total
 

@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import gymnasium
 import h5py
 import numpy as np
 
+from reverie.actions import describe_space
 from reverie.latents import merge_latents, write_part
 from reverie.recording import Recorder
 from reverie.rollouts import Episode, batch_path, merge_episodes, write_episode
@@ -103,7 +105,7 @@ def write_latents(path: Path, lengths: list[int], size: int = 4, **changes: np.n
         "game": "doomrnn",
         "latent_size": size,
         "vae": "0123456789abcdef",
-        "action_space": {"shape": [1]},
+        "action_space": describe_space(gymnasium.spaces.Box(-1.0, 1.0, (1,))),
         "policy": "held_random",
         "options": OPTIONS,
     }

@@ -7,6 +7,7 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
 import reverie.dream_env  # noqa: F401  registers the environment
+from reverie.actions import describe_space
 from reverie.weights import save_weights
 
 ENV_ID = "reverie/Dream-v0"
@@ -16,7 +17,8 @@ ENV_ID = "reverie/Dream-v0"
 def rnn_weights(dreamer, first_frames, tmp_path_factory):
     path = tmp_path_factory.mktemp("rnn") / "final_rnn_weights.h5"
     arrays = dict(zip(("first_mu", "first_logvar"), first_frames))
-    save_weights(path, dreamer, {"game": "doomrnn"}, arrays)
+    space = describe_space(gymnasium.spaces.Box(-1.0, 1.0, (1,)))
+    save_weights(path, dreamer, {"game": "doomrnn", "action_space": space}, arrays)
     return path
 
 

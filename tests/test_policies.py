@@ -1,12 +1,25 @@
-"""Policies that do not look, and the seeds of episodes."""
+"""Policies by name, and the seeds of episodes."""
 
 import gymnasium
 import numpy as np
 import pytest
 
-from reverie.policies import MAX_HOLD, OPEN_LOOP, PURPOSES, episode_seeds, open_loop_actions
+from reverie.policies import (
+    MAX_HOLD,
+    OPEN_LOOP,
+    POLICIES,
+    PURPOSES,
+    chooser,
+    episode_seeds,
+    open_loop_actions,
+)
 
 SPACE = gymnasium.spaces.Box(np.float32([-1, 0]), np.float32([1, 3]))
+SPACES = (
+    SPACE,
+    gymnasium.spaces.Discrete(5, start=2),
+    gymnasium.spaces.MultiDiscrete([2, 3]),
+)
 STEPS = 5000
 
 
@@ -17,6 +30,37 @@ def test_actions_lie_in_the_space(policy):
     assert actions.dtype == np.float32
     assert (actions >= SPACE.low).all()
     assert (actions <= SPACE.high).all()
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("space", SPACES, ids=lambda space: type(space).__name__)
+def test_every_policy_is_there_for_every_space(policy, space):
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 256, (20, 64, 64, 3), dtype=np.uint8)
+    chosen = []
+    for _ in range(2):
+        choose = chooser(policy, 3, 20, space)
+        chosen.append([choose(step, frame) for step, frame in enumerate(frames)])
+    assert all(space.contains(action) for action in chosen[0])
+    np.testing.assert_array_equal(*chosen)
+
+
+def test_random_networks_differ_between_episodes_and_look():
+    def episode(seed, frame):
+        choose = chooser("random_networks", seed, 20, SPACE)
+        return np.array([choose(step, frame) for step in range(20)])
+
+    black, white = np.zeros((64, 64, 3), np.uint8), np.full((64, 64, 3), 255, np.uint8)
+    episodes = [episode(seed, black) for seed in range(20)]
+    assert len({actions.tobytes() for actions in episodes}) == 20
+    assert any((episodes[seed] != episode(seed, white)).any() for seed in range(5))
+
+
+def test_brownian_walks_in_small_steps():
+    actions = open_loop_actions("brownian", 0, STEPS, SPACE)
+    strides = np.diff(actions, axis=0)[(np.abs(actions[1:]) < 0.9).all(axis=1)]
+    assert 0.11 < strides[:, 0].std() < 0.15  # a seventh of half the width, 1
+    assert np.abs(actions[:, 0]).max() == 1.0
 
 
 @pytest.mark.parametrize("policy", OPEN_LOOP)
@@ -59,7 +103,8 @@ def test_fresh_random_covers_the_space_and_motionless_does_nothing():
     assert (holds(actions) == 1).all()
     spread = (SPACE.high - SPACE.low) / np.sqrt(12 * STEPS)
     assert (np.abs(actions.mean(axis=0) - (SPACE.low + SPACE.high) / 2) < 5 * spread).all()
-    assert not open_loop_actions("motionless", 0, STEPS, SPACE).any()
+    still = open_loop_actions("motionless", 0, STEPS, SPACE)
+    np.testing.assert_array_equal(np.unique(still, axis=0), [[0.0, 1.5]])
 
 
 def test_seeds_depend_on_run_and_episode_alone():

@@ -1,20 +1,62 @@
 """The games by name; each family is one file beside this one."""
 
+import argparse
 import difflib
+import functools
 import importlib
+from dataclasses import dataclass
 
 import gymnasium
 
 from reverie.artifacts import InputError
+from reverie.games.game import Game
 
-GAMES = {"doomrnn": "reverie.games.doom:TakeCover"}
+
+@dataclass(frozen=True)
+class Flag:
+    """A flag of a family of games: `--name`, handed to the games as the option `name`."""
+
+    name: str
+    default: int | str
+    help: str
+    choices: tuple = ()
+    minimum: int = 0
 
 
-def game_class(name: str) -> type[gymnasium.Env]:
-    """Return the environment class of a game.
+@dataclass(frozen=True)
+class Family:
+    """Games of one module, which has a function `environment(name)` that returns their class.
 
-    Every game shows frames `(64, 64, 3)` uint8, and its `info` holds the ground truth of the frame
-    under the same keys at every step.
+    Attributes:
+        module: below `reverie.games`.
+        title: what people call the family.
+        package: what pip installs for it.
+        names: the games; those of the last families are asked for by `environment` itself.
+        flags: what the classes take beside `time_steps` and `render`.
+    """
+
+    module: str
+    title: str
+    package: str
+    names: tuple[str, ...]
+    flags: tuple[Flag, ...] = ()
+
+
+FAMILIES = (
+    Family(
+        "doom",
+        "Doom",
+        "vizdoom",
+        ("doomrnn",),
+        (Flag("difficulty", 4, "Doom's skill, 1 to 5", choices=(1, 2, 3, 4, 5)),),
+    ),
+    Family("crafter", "Crafter", "crafter", ("crafter",)),
+)
+GAMES = {name: family for family in FAMILIES for name in family.names}
+
+
+def game_family(name: str) -> Family:
+    """Return the family of a game.
 
     Raises:
         InputError: no game has that name.
@@ -22,10 +64,64 @@ def game_class(name: str) -> type[gymnasium.Env]:
     if name not in GAMES:
         near = difflib.get_close_matches(name, GAMES, n=3, cutoff=0.3) or sorted(GAMES)
         raise InputError(f"unknown game {name!r}; did you mean {' or '.join(near)}?")
-    module, attribute = GAMES[name].split(":")
-    return getattr(importlib.import_module(module), attribute)
+    return GAMES[name]
+
+
+@functools.cache
+def game_class(name: str) -> type[Game]:
+    """Return the environment class of a game.
+
+    Raises:
+        InputError: no game has that name, or its package is not installed.
+    """
+    family = game_family(name)
+    try:
+        module = importlib.import_module(f"reverie.games.{family.module}")
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"{name}: {error.name} is not installed; pip install '{family.package}'"
+        ) from error
+    return module.environment(name)
 
 
 def make_game(name: str, **options: object) -> gymnasium.Env:
     """Start a game by name with the options its class takes."""
     return game_class(name)(**options)
+
+
+def add_game_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of all families, each under the heading of its own."""
+    for family in FAMILIES:
+        group = parser.add_argument_group(family.title) if family.flags else None
+        for flag in family.flags:
+            group.add_argument(
+                f"--{flag.name}",
+                type=type(flag.default),
+                choices=flag.choices or None,
+                help=f"{flag.help}; default {flag.default}",
+            )
+
+
+def game_options(args: argparse.Namespace) -> dict:
+    """Return the options of the game that the flags ask for, `time_steps` among them.
+
+    Raises:
+        InputError: no such game, or a flag of another family or out of range.
+    """
+    own = {flag.name: flag for flag in game_family(args.game).flags}
+    for family in FAMILIES:
+        for flag in family.flags:
+            given = getattr(args, flag.name)
+            if flag.name not in own and given is not None:
+                raise InputError(
+                    f"--{flag.name}: {args.game} knows no such thing, only {family.title} does; "
+                    "leave the flag away"
+                )
+            if given is not None and not flag.choices and given < flag.minimum:
+                raise InputError(f"--{flag.name} must be at least {flag.minimum}, not {given}")
+    options = {}
+    for name, flag in own.items():
+        given = getattr(args, name)
+        options[name] = flag.default if given is None else given
+    options["time_steps"] = args.time_steps or game_class(args.game).time_steps
+    return options

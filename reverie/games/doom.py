@@ -8,6 +8,7 @@ import gymnasium
 import numpy as np
 import vizdoom
 
+from reverie.games.game import Game
 from reverie.resize import area_resize
 
 ROWS = 100  # of 120: the article crops its 480 rows at 400, just above the status bar
@@ -16,7 +17,7 @@ MONSTER, FIREBALL = 1, 2  # bits of `object_mask`
 CATEGORIES = {"Monster": 0, "Explosive": 1}  # ViZDoom's category -> bit
 
 
-class TakeCover(gymnasium.Env):
+class TakeCover(Game):
     """TakeCover at 160x120, every tic one step, seen as 64x64 RGB without the status bar.
 
     The action is one number in [-1, 1]: below -1/3 moves left, above 1/3 moves right. The reward is
@@ -34,14 +35,14 @@ class TakeCover(gymnasium.Env):
         render: show the game in a window.
     """
 
-    name = "doomrnn"
     env_id = "VizdoomTakeCover"
     version = vizdoom.__version__
-    preprocessing = 1
+    action_space = gymnasium.spaces.Box(-1.0, 1.0, (1,), np.float32)
+    time_steps = 2100
+    fps = 35
     objects = {"monster": MONSTER, "fireball": FIREBALL}
     controller_bias = False  # the article's Doom controller has 1,088 weights and no bias
-    observation_space = gymnasium.spaces.Box(0, 255, (64, 64, 3), np.uint8)
-    action_space = gymnasium.spaces.Box(-1.0, 1.0, (1,), np.float32)
+    windowed = True
 
     def __init__(self, difficulty: int = 4, time_steps: int = 2100, render: bool = False) -> None:
         self.time_steps = time_steps
@@ -91,6 +92,11 @@ class TakeCover(gymnasium.Env):
             "position_y": np.float32(variable(vizdoom.GameVariable.POSITION_Y)),
             "object_mask": self._mask,
         }
+
+
+def environment(name: str) -> type[TakeCover]:
+    """Return the class of a game of this family; there is one."""
+    return TakeCover
 
 
 def _start_engine(difficulty: int, render: bool) -> vizdoom.DoomGame:

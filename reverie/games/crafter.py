@@ -1,0 +1,141 @@
+"""Crafter: survive, gather and build in a small open world."""
+
+from collections import defaultdict
+from importlib.metadata import version
+
+import gymnasium
+import numpy as np
+
+from reverie.games.game import Game, import_gym
+
+import_gym()
+import crafter  # noqa: E402
+from crafter import constants, engine, objects  # noqa: E402
+
+COLUMNS, ROWS, CELL = 9, 7, 7  # the map in view, and the pixels of one of its cells
+OUTSIDE = 0  # beyond the edge of the world; Crafter's own numbers begin with 1
+MATERIALS = tuple(constants.materials)
+CREATURES = ("player", "cow", "zombie", "skeleton", "arrow", "plant")
+SEMANTIC = {name: number for number, name in enumerate((*MATERIALS, *CREATURES), 1)}
+ITEMS = tuple(constants.items)
+ACHIEVEMENTS = tuple(constants.achievements)
+SHOWN = ("tree", "water", "coal", "iron", "diamond", "cow", "zombie", "skeleton")
+
+
+class Crafter(Game):
+    """Crafter as it is published: 64x64 RGB with the inventory below the map, 17 actions.
+
+    `info` holds the ground truth of the frame: `semantic` `(7, 9)` uint8, for every cell of the map
+    in view what is there (numbers in `SEMANTIC`, 0 beyond the edge of the world), and `materials`
+    `(7, 9)` uint8, the same without creatures; `player_position` `(2,)` int16 in the world's 64x64
+    cells, x and y; `facing` `(2,)` int8, the direction; `inventory` `(16,)` uint8 in the order of
+    `ITEMS`; `achievements` `(22,)` int32, how often each of `ACHIEVEMENTS` was unlocked; `daylight`
+    float32 in 0 to 1, and `sleeping` bool. `cell_masks` turns the first two into pixels.
+
+    Args:
+        time_steps: steps after which an episode is truncated.
+    """
+
+    env_id = "CrafterReward-v1"
+    version = version("crafter")
+    action_space = gymnasium.spaces.Discrete(len(constants.actions))
+    time_steps = 10_000
+    fps = 10
+    objects = {name: 1 << bit for bit, name in enumerate(SHOWN)}
+    truth = "semantic"
+
+    def __init__(self, time_steps: int = 10_000) -> None:
+        self._env = crafter.Env(length=time_steps)
+        self._env._world.__class__ = _World
+
+    def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple:
+        """Start an episode in a new world; the seed decides both entirely."""
+        super().reset(seed=seed)
+        self._env._seed = int(self.np_random.integers(2**31)) if seed is None else seed
+        self._env._episode = 0
+        frame = self._env.reset()
+        return frame, self._info(self._env._sem_view())
+
+    def step(self, action: int) -> tuple:
+        """Play one step."""
+        frame, reward, done, info = self._env.step(int(action))
+        terminated = info["discount"] == 0.0
+        results = float(reward), terminated, bool(done and not terminated)
+        return frame, *results, self._info(info["semantic"])
+
+    def _info(self, semantic: np.ndarray) -> dict[str, np.ndarray]:
+        player, world = self._env._player, self._env._world
+        return {
+            "semantic": _in_view(semantic, player.pos),
+            "materials": _in_view(world._mat_map, player.pos),
+            "player_position": np.array(player.pos, np.int16),
+            "facing": np.array(player.facing, np.int8),
+            "inventory": np.array([player.inventory[item] for item in ITEMS], np.uint8),
+            "achievements": np.array([player.achievements[a] for a in ACHIEVEMENTS], np.int32),
+            "daylight": np.float32(world.daylight),
+            "sleeping": np.bool_(player.sleeping),
+        }
+
+    @classmethod
+    def object_masks(cls, truth: np.ndarray) -> np.ndarray:
+        """Return which pixels show which `objects`: `(N, 64, 64)` uint8 of bits."""
+        masks = np.zeros((len(truth), 64, 64), np.uint8)
+        for name, bit in cls.objects.items():
+            masks |= np.where(cell_masks(truth, name), np.uint8(bit), np.uint8(0))
+        return masks
+
+
+def environment(name: str) -> type[Crafter]:
+    """Return the class of a game of this family; there is one."""
+    return Crafter
+
+
+def cell_masks(semantic: np.ndarray, name: str) -> np.ndarray:
+    """Mark the pixels of the cells that hold one kind of material or creature.
+
+    The marks are whole cells of 7x7 pixels. Materials fill theirs; of a creature the corners show
+    what it stands on.
+
+    Args:
+        semantic: recorded `semantic` (or `materials`) of N frames, `(N, 7, 9)`.
+        name: a key of `SEMANTIC`.
+
+    Returns:
+        `(N, 64, 64)` bool. The inventory's rows and the black last row and column are False.
+    """
+    cells = np.asarray(semantic) == SEMANTIC[name]
+    masks = np.zeros((len(cells), 64, 64), bool)
+    masks[:, : ROWS * CELL, : COLUMNS * CELL] = cells.repeat(CELL, 1).repeat(CELL, 2)
+    return masks
+
+
+def _in_view(world: np.ndarray, center: np.ndarray) -> np.ndarray:
+    """Cut the map in view, `(7, 9)` by row and column, from the world's, which is `[x, y]`."""
+    padded = np.pad(world, ((COLUMNS // 2,) * 2, (ROWS // 2,) * 2), constant_values=OUTSIDE)
+    x, y = center
+    return padded[x : x + COLUMNS, y : y + ROWS].T.astype(np.uint8)
+
+
+class _World(engine.World):
+    """Crafter's world with its creatures in the order of their arrival.
+
+    The original keeps those of a chunk in a set, which Python orders by their addresses in memory,
+    and takes one of them at random: the same seed would play out otherwise in every process.
+    """
+
+    def reset(self, seed: int | None = None) -> None:
+        """Begin a new world."""
+        super().reset(seed)
+        self._chunks = defaultdict(_Arrivals)
+
+
+class _Arrivals(dict):
+    """As much of a set as the world needs, in order."""
+
+    def add(self, creature: objects.Object) -> None:
+        """Put a creature last."""
+        self[creature] = None
+
+    def remove(self, creature: objects.Object) -> None:
+        """Take a creature out."""
+        del self[creature]
