@@ -66,7 +66,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def make_player(policy: str, game: str, seed: int) -> Player:
     """Return what plays the episodes: a policy by name or a trained controller."""
     if policy in POLICIES:
-        return named_player(policy)
+        return named_player(policy, game_class(game).at_once)
     require_file(Path(policy), "policy or controller", f"choose from {', '.join(POLICIES)}")
     from reverie.agents import agent_player
 

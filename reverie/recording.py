@@ -14,17 +14,29 @@ from reverie.rollouts import batch_path, check_batch, file_stem, merge_episodes
 from reverie.stage import progress, stop_signal
 from reverie.workers import GameWorkers
 
+ROUNDS = 4  # episodes, on average, that each of the games played together plays in a row
 Player = Callable[[GameWorkers, list[tuple[int, Path]]], Iterator[int]]
 
 
-def named_player(policy: str) -> Player:
-    """Return a player that records `(seed, path)` jobs with a policy by name."""
+def named_player(policy: str, at_once: int = 1) -> Player:
+    """Return a player that records `(seed, path)` jobs with a policy by name.
+
+    Args:
+        policy: its name.
+        at_once: games that a worker plays together.
+    """
 
     def play(workers: GameWorkers, jobs: list[tuple[int, Path]]) -> Iterator[int]:
         for _, (steps, _) in workers.map("play", [(seed, policy, path) for seed, path in jobs]):
             yield steps
 
-    return play
+    def play_many(workers: GameWorkers, jobs: list[tuple[int, Path]]) -> Iterator[int]:
+        share = min(ROUNDS * at_once, -(-len(jobs) // len(workers.connections)))
+        parts = [(jobs[start : start + share], policy) for start in range(0, len(jobs), share)]
+        for _, results in workers.map("play_many", parts):
+            yield from (steps for steps, _ in results)
+
+    return play if at_once == 1 else play_many
 
 
 class Recorder:

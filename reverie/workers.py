@@ -9,56 +9,11 @@ import time
 import traceback
 from collections.abc import Iterable, Iterator
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from reverie.games import make_game
-from reverie.policies import chooser
-from reverie.rollouts import EpisodeBuilder, write_episode
+from reverie.hosts import GameHost
 
 GRACE = 5.0  # seconds that a worker has to end its game in good order
-
-
-class GameHost:
-    """A game inside a worker: played step by step from outside, or a whole episode at once.
-
-    Args:
-        game: the game's name.
-        options: what its class takes.
-    """
-
-    def __init__(self, game: str, options: dict) -> None:
-        self.game = make_game(game, **options)
-        self.time_steps = options["time_steps"]
-
-    def reset(self, seed: int, path: Path | None = None) -> np.ndarray:
-        """Start an episode, recorded to `path` if there is one; return the first frame."""
-        observation, info = self.game.reset(seed=seed)
-        self.path = path
-        self.builder = EpisodeBuilder(seed, observation, info) if path else None
-        return observation
-
-    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool]:
-        """Play one step; return frame, reward and whether the episode is over."""
-        observation, reward, terminated, truncated, info = self.game.step(action)
-        done = terminated or truncated
-        if self.builder is not None:
-            self.builder.add(action, observation, reward, terminated, truncated, info)
-            if done:
-                write_episode(self.path, self.builder.build())
-        return observation, reward, done
-
-    def play(self, seed: int, policy: str, path: Path | None = None) -> tuple[int, float]:
-        """Play a whole episode with a policy by name; return its length and return."""
-        frame = self.reset(seed, path)
-        choose = chooser(policy, seed, self.time_steps, self.game.action_space)
-        steps, total, done = 0, 0.0, False
-        while not done:
-            frame, reward, done = self.step(choose(steps, frame))
-            steps, total = steps + 1, total + reward
-        return steps, total
 
 
 def _serve(connection: Connection, game: str, options: dict) -> None:
@@ -123,6 +78,7 @@ class GameWorkers:
 
     def __init__(self, game: str, options: dict, count: int) -> None:
         context = multiprocessing.get_context("spawn")
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for them: one game a core
         self.connections: list[Connection] = []
         self._processes = []
         for _ in range(count):

@@ -4,6 +4,7 @@ import argparse
 import difflib
 import functools
 import importlib
+import sys
 from dataclasses import dataclass
 
 import gymnasium
@@ -50,7 +51,29 @@ FAMILIES = (
         ("doomrnn",),
         (Flag("difficulty", 4, "Doom's skill, 1 to 5", choices=(1, 2, 3, 4, 5)),),
     ),
+    Family(
+        "carracing",
+        "CarRacing",
+        "gymnasium[box2d]",
+        ("carracing",),
+        (Flag("renderer", "fast", "who draws the frames", ("fast", "gymnasium")),),
+    ),
     Family("crafter", "Crafter", "crafter", ("crafter",)),
+    Family(
+        "procgen",
+        "Procgen",
+        "procgen-mirror" if sys.version_info >= (3, 11) else "procgen",
+        (
+            *("bigfish", "bossfight", "caveflyer", "chaser", "climber", "coinrun", "dodgeball"),
+            *("fruitbot", "heist", "jumper", "leaper", "maze", "miner", "ninja", "plunder"),
+            "starpilot",
+        ),
+        (
+            Flag("num_levels", 0, "how many levels there are, 0 for all"),
+            Flag("start_level", 0, "number of the first level"),
+            Flag("distribution_mode", "easy", "of levels", ("easy", "hard", "extreme", "memory")),
+        ),
+    ),
 )
 GAMES = {name: family for family in FAMILIES for name in family.names}
 
@@ -123,5 +146,7 @@ def game_options(args: argparse.Namespace) -> dict:
     for name, flag in own.items():
         given = getattr(args, name)
         options[name] = flag.default if given is None else given
-    options["time_steps"] = args.time_steps or game_class(args.game).time_steps
+    game = game_class(args.game)
+    options["time_steps"] = args.time_steps or game.time_steps
+    game.check(options)
     return options

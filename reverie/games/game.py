@@ -27,6 +27,8 @@ class Game(gymnasium.Env):
         controller_bias: whether the controller has a bias.
         windowed: whether the game can be shown in a window while it is played.
         scored_with: options that final scores are taken with, whatever flags say.
+        at_once: how many one process plays together; above 1 the class has a `batch`, see
+            `reverie.games.procgen`.
     """
 
     env_id: str
@@ -41,6 +43,15 @@ class Game(gymnasium.Env):
     controller_bias = True
     windowed = False
     scored_with: dict[str, object] = {}
+    at_once = 1
+
+    @classmethod
+    def check(cls, options: dict) -> None:
+        """Check options against each other.
+
+        Raises:
+            InputError: they do not go together.
+        """
 
     @classmethod
     def object_masks(cls, truth: np.ndarray) -> np.ndarray:

@@ -1,0 +1,180 @@
+"""Procgen: sixteen games whose levels are made from a number each, played many at a time."""
+
+import struct
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions, version
+
+import gymnasium
+import numpy as np
+
+from reverie.artifacts import InputError
+from reverie.games.game import Game, import_gym
+
+import_gym()
+from procgen import ProcgenGym3Env  # noqa: E402
+
+ONLY = {  # modes that not all games have
+    "extreme": ("chaser", "dodgeball", "leaper", "starpilot"),
+    "memory": ("caveflyer", "dodgeball", "heist", "jumper", "maze", "miner"),
+}
+LARGEST = 2**31 - 1  # Procgen draws level numbers below it
+END_LEVEL = -1  # as an action: one step of nothing, then the next level
+
+
+class Batch:
+    """Several games of one kind that step together, each told which level it plays next.
+
+    Procgen begins the next level in the step that ends one, so a level has to be known before it is
+    needed. It is written into the game's saved state, as the range that its number is drawn from.
+
+    Args:
+        game: which game, and how its episodes are cut and numbered.
+        count: how many.
+
+    Attributes:
+        fresh: by slot, first frame and info of the levels that began in the last step.
+    """
+
+    def __init__(self, game: "Procgen", count: int) -> None:
+        self.game, self.count = game, count
+        self._engine = ProcgenGym3Env(
+            count, game.name, num_threads=0, rand_seed=0, distribution_mode=game.mode
+        )
+        # Version, name with its length, twelve options and the grid's step come before the range.
+        self._range = 4 + 4 + len(game.name) + 4 * 13
+        self._buffer = self._engine._ffi.new(f"char[{2**20}]")
+        self._limit = min(game.limit, self._timeout())
+        self._steps, self._levels = [0] * count, [0] * count
+        self._frames = [np.zeros((64, 64, 3), np.uint8)] * count
+        self._queued = [0] * count
+        self.fresh: dict[int, tuple[np.ndarray, dict]] = {}
+
+    def queue(self, slot: int, seed: int) -> None:
+        """Say which episode a slot plays when its present one is over."""
+        self._queued[slot] = level = self.game.level(seed)
+        size = self._engine.call_c_func("get_state", slot, self._buffer, len(self._buffer))
+        state = self._engine._ffi.buffer(self._buffer)
+        struct.pack_into("<2i", state, self._range, level, level + 1)
+        self._engine.call_c_func("set_state", slot, self._buffer, size)
+
+    def step(self, actions: dict[int, int]) -> Iterator[tuple[int, tuple]]:
+        """Play one step of all; slots without an action end their episode and begin the next.
+
+        Yields:
+            For each action its slot and what gymnasium's `step` returns.
+        """
+        everyone = [actions.get(slot, END_LEVEL) for slot in range(self.count)]
+        self._engine.act(np.array(everyone, np.int32))
+        rewards, observations, ended = self._engine.observe()
+        self.fresh = {}
+        for slot, action in enumerate(everyone):
+            frame = observations["rgb"][slot].copy()
+            over, level = bool(ended[slot]), self._levels[slot]
+            if action != END_LEVEL:
+                self._steps[slot] += 1
+                last = self._frames[slot] if over else frame
+                truncated = self._steps[slot] >= self._limit
+                flags = over and not truncated, truncated
+                yield slot, (last, float(rewards[slot]), *flags, _info(level))
+            self._frames[slot] = frame
+            if over:
+                self._steps[slot], self._levels[slot] = 0, self._queued[slot]
+                self.fresh[slot] = frame, _info(self._queued[slot])
+
+    def _timeout(self) -> int:
+        """Return after how many steps Procgen ends a level by itself."""
+        (state, *_), place = self._engine.get_state(), self._range + 4 * 4
+        for _ in range(2):  # two generators of random numbers: a flag and a text
+            place += 4
+            (length,) = struct.unpack_from("<i", state, place)
+            place += 4 + length
+        return struct.unpack_from("<i", state, place + 4 * 4)[0]  # after reward, ends and action
+
+    def close(self) -> None:
+        """End the games."""
+        self._engine.close()
+
+
+def _info(level: int) -> dict[str, np.int32]:
+    return {"level_seed": np.int32(level)}
+
+
+class Procgen(Game):
+    """One of Procgen's games: 64x64 RGB, 15 actions, one level an episode.
+
+    The episode's seed is the level's number or, where `num_levels` says how many there are, decides
+    which of `start_level` to `start_level + num_levels - 1` it is; `info` holds it as `level_seed`
+    (int32). Procgen never shows what a level ends with, so its last frame stands again as the final
+    observation. An episode that runs into Procgen's own limit (500 to 6,000 steps by game) is
+    truncated like one that runs into `time_steps`.
+
+    Args:
+        num_levels: how many levels there are; 0 for all of them.
+        start_level: number of the first.
+        distribution_mode: `easy`, `hard`, and `extreme` or `memory` where the game has it.
+        time_steps: steps after which an episode is truncated.
+    """
+
+    name: str
+    version = next(f"{name} {version(name)}" for name in packages_distributions()["procgen"])
+    action_space = gymnasium.spaces.Discrete(15)
+    time_steps = 1000
+    fps = 15
+    at_once = 16
+
+    def __init__(
+        self,
+        num_levels: int = 0,
+        start_level: int = 0,
+        distribution_mode: str = "easy",
+        time_steps: int = 1000,
+    ) -> None:
+        self.mode, self.limit = distribution_mode, time_steps
+        self._choice = num_levels, start_level
+        self._batch = self.batch(1)
+
+    def batch(self, count: int) -> Batch:
+        """Start as many games of this kind."""
+        return Batch(self, count)
+
+    @classmethod
+    def check(cls, options: dict) -> None:
+        """Check options against each other.
+
+        Raises:
+            InputError: the game does not have this mode, or there are not so many levels.
+        """
+        mode = options["distribution_mode"]
+        if cls.name not in ONLY.get(mode, (cls.name,)):
+            raise InputError(
+                f"--distribution_mode {mode}: {cls.name} has no such mode, only "
+                f"{', '.join(ONLY[mode])}; choose easy or hard"
+            )
+        if options["start_level"] + options["num_levels"] > LARGEST:
+            raise InputError(f"--start_level + --num_levels must be at most {LARGEST}")
+
+    def level(self, seed: int) -> int:
+        """Return the number of the level that an episode of this seed plays."""
+        num_levels, start_level = self._choice
+        return start_level + seed % num_levels if num_levels else seed % LARGEST
+
+    def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple:
+        """Start an episode; the seed decides its level and all that happens in it."""
+        super().reset(seed=seed)
+        self._batch.queue(0, int(self.np_random.integers(2**31)) if seed is None else seed)
+        list(self._batch.step({}))
+        return self._batch.fresh[0]
+
+    def step(self, action: int) -> tuple:
+        """Play one step."""
+        ((_, result),) = self._batch.step({0: int(action)})
+        return result
+
+    def close(self) -> None:
+        """End the game."""
+        self._batch.close()
+
+
+def environment(name: str) -> type[Procgen]:
+    """Return the class of a game by its name."""
+    return type(name.capitalize(), (Procgen,), {"name": name, "env_id": f"procgen-{name}-v0"})

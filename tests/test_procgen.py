@@ -1,0 +1,101 @@
+"""Procgen: levels by their numbers, alone or many at a time, to the bit."""
+
+import h5py
+import numpy as np
+import pytest
+from helpers import assert_same_rollouts, run_stage
+
+from reverie.artifacts import InputError
+from reverie.games import FAMILIES, game_class, make_game
+from reverie.hosts import GameHost
+from reverie.policies import open_loop_actions
+
+NAMES = next(family.names for family in FAMILIES if family.module == "procgen")
+OPTIONS = {"num_levels": 0, "start_level": 0, "distribution_mode": "easy", "time_steps": 1000}
+JOBS = [3, 8, 1, 9, 4, 5]  # seeds
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_game_starts_on_the_level_it_is_asked_for(name):
+    game = make_game(name, **OPTIONS)
+    frames = [game.reset(seed=seed)[0] for seed in (5, 6, 5)]
+    np.testing.assert_array_equal(frames[0], frames[2])
+    assert (frames[0] != frames[1]).any()
+    assert (game.step(7)[0] != frames[2]).any() or name in ("heist", "maze", "miner", "leaper")
+
+
+@pytest.mark.parametrize("name", ["coinrun", "starpilot", "leaper"])
+def test_frames_rewards_and_ends_are_procgens_own(name):
+    from procgen import ProcgenGym3Env
+
+    game = make_game(name, **OPTIONS)
+    actions = np.random.default_rng(0).integers(15, size=1000)
+    for level in (5, 77):
+        own = ProcgenGym3Env(
+            1, name, num_levels=1, start_level=level, distribution_mode="easy", num_threads=0
+        )
+        frame, info = game.reset(seed=level)
+        assert info["level_seed"] == level
+        for action in actions:
+            _, observation, _ = own.observe()
+            np.testing.assert_array_equal(frame, observation["rgb"][0])
+            own.act(np.array([action]))
+            frame, reward, terminated, truncated, _ = game.step(action)
+            rewards, _, first = own.observe()
+            assert reward == rewards[0]
+            assert (terminated or truncated) == first[0]
+            if first[0]:
+                break
+        assert first[0]
+
+
+def test_procgens_own_limit_truncates():
+    game = make_game("leaper", **OPTIONS)
+    game.reset(seed=0)
+    results = [game.step(4) for _ in range(500)]  # 4 is to stand still
+    assert [result[2:4] for result in results[-2:]] == [(False, False), (False, True)]
+    np.testing.assert_array_equal(results[-1][0].shape, (64, 64, 3))
+
+
+@pytest.mark.parametrize("time_steps", [1000, 20])
+def test_many_at_a_time_are_what_each_is_alone(time_steps, tmp_path):
+    host = GameHost("starpilot", OPTIONS | {"time_steps": time_steps})
+    host.game.at_once = 2
+    jobs = [(seed, tmp_path / f"{seed}.h5") for seed in JOBS]
+    together = host.play_many(jobs, "held_random")
+    assert len({steps for steps, _ in together}) > (time_steps == 1000)
+    for (seed, path), result in zip(jobs, together):
+        alone = tmp_path / f"alone_{seed}.h5"
+        assert host.play(seed, "held_random", alone) == result
+        assert_same_rollouts(path, alone)
+
+
+def test_levels_are_chosen_by_number():
+    game = make_game("heist", **OPTIONS | {"num_levels": 3, "start_level": 40})
+    levels = [int(game.reset(seed=seed)[1]["level_seed"]) for seed in range(6)]
+    assert levels == [40, 41, 42, 40, 41, 42]
+
+
+def test_a_mode_that_the_game_has_not():
+    with pytest.raises(InputError, match="--distribution_mode extreme: heist has no such mode"):
+        game_class("heist").check(OPTIONS | {"distribution_mode": "extreme"})
+    memory = make_game("heist", **OPTIONS | {"distribution_mode": "memory"}).reset(seed=1)[0]
+    assert (memory != make_game("heist", **OPTIONS).reset(seed=1)[0]).any()
+
+
+def test_recorded_through_the_door(tmp_path):
+    flags = ["--total_episodes", 5, "--batch_size", 5, "--num_levels", 50, "--time_steps", 40]
+    for folder, workers in (("one", 1), ("two", 2)):
+        line = ["bigfish", *flags, "--store_folder", tmp_path / folder, "--workers", workers]
+        result = run_stage("01_generate_data.py", *line)
+        assert result.returncode == 0, result.stderr
+    one, two = (tmp_path / folder / "bigfish_0.h5" for folder in ("one", "two"))
+    assert_same_rollouts(one, two)
+    space = game_class("bigfish").action_space
+    with h5py.File(one) as file:
+        for group in file.values():
+            steps, seed = len(group["rewards"]), int(group.attrs["seed"])
+            expected = open_loop_actions("held_random", seed, 40, space)
+            np.testing.assert_array_equal(group["actions"], expected[:steps])
+            assert set(group["infos/level_seed"][:]) == {seed % 50}
+            assert group["terminations"][-1] != group["truncations"][-1]
