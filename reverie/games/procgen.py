@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.metadata import packages_distributions, version
 
 import gymnasium
@@ -21,6 +22,23 @@ LARGEST = 2**31 - 1  # Procgen draws level numbers below it
 END_LEVEL = -1  # as an action: one step of nothing, then the next level
 
 
+@dataclass(frozen=True)
+class Rules:
+    """Which game is played, on which levels, and for how long; see `Procgen`."""
+
+    name: str
+    num_levels: int
+    start_level: int
+    distribution_mode: str
+    time_steps: int
+
+    def level(self, seed: int) -> int:
+        """Return the number of the level that an episode of this seed plays."""
+        if self.num_levels:
+            return self.start_level + seed % self.num_levels
+        return seed % LARGEST
+
+
 class Batch:
     """Several games of one kind that step together, each told which level it plays next.
 
@@ -28,22 +46,22 @@ class Batch:
     needed. It is written into the game's saved state, as the range that its number is drawn from.
 
     Args:
-        game: which game, and how its episodes are cut and numbered.
+        rules: of all of them.
         count: how many.
 
     Attributes:
         fresh: by slot, first frame and info of the levels that began in the last step.
     """
 
-    def __init__(self, game: "Procgen", count: int) -> None:
-        self.game, self.count = game, count
+    def __init__(self, rules: Rules, count: int) -> None:
+        self.rules, self.count = rules, count
         self._engine = ProcgenGym3Env(
-            count, game.name, num_threads=0, rand_seed=0, distribution_mode=game.mode
+            count, rules.name, num_threads=0, rand_seed=0, distribution_mode=rules.distribution_mode
         )
         # Version, name with its length, twelve options and the grid's step come before the range.
-        self._range = 4 + 4 + len(game.name) + 4 * 13
+        self._range = 4 + 4 + len(rules.name) + 4 * 13
         self._buffer = self._engine._ffi.new(f"char[{2**20}]")
-        self._limit = min(game.limit, self._timeout())
+        self._limit = min(rules.time_steps, self._timeout())
         self._steps, self._levels = [0] * count, [0] * count
         self._frames = [np.zeros((64, 64, 3), np.uint8)] * count
         self._queued = [0] * count
@@ -51,7 +69,7 @@ class Batch:
 
     def queue(self, slot: int, seed: int) -> None:
         """Say which episode a slot plays when its present one is over."""
-        self._queued[slot] = level = self.game.level(seed)
+        self._queued[slot] = level = self.rules.level(seed)
         size = self._engine.call_c_func("get_state", slot, self._buffer, len(self._buffer))
         state = self._engine._ffi.buffer(self._buffer)
         struct.pack_into("<2i", state, self._range, level, level + 1)
@@ -129,13 +147,12 @@ class Procgen(Game):
         distribution_mode: str = "easy",
         time_steps: int = 1000,
     ) -> None:
-        self.mode, self.limit = distribution_mode, time_steps
-        self._choice = num_levels, start_level
+        self._rules = Rules(self.name, num_levels, start_level, distribution_mode, time_steps)
         self._batch = self.batch(1)
 
     def batch(self, count: int) -> Batch:
-        """Start as many games of this kind."""
-        return Batch(self, count)
+        """Start as many games under the same rules."""
+        return Batch(self._rules, count)  # which knows nothing of us: gym3 crashes in a cycle
 
     @classmethod
     def check(cls, options: dict) -> None:
@@ -152,11 +169,6 @@ class Procgen(Game):
             )
         if options["start_level"] + options["num_levels"] > LARGEST:
             raise InputError(f"--start_level + --num_levels must be at most {LARGEST}")
-
-    def level(self, seed: int) -> int:
-        """Return the number of the level that an episode of this seed plays."""
-        num_levels, start_level = self._choice
-        return start_level + seed % num_levels if num_levels else seed % LARGEST
 
     def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple:
         """Start an episode; the seed decides its level and all that happens in it."""
