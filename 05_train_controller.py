@@ -91,7 +91,7 @@ def main(argv: list[str] | None = None) -> None:
     from reverie.search import Search, check_dream, finish
 
     with GameWorkers(args.game, options, args.workers) as workers:
-        search = Search(args, workers)
+        search = Search(args, workers, options)
         search.resume()
         if result.exists() and search.evolution.generation >= args.generations:
             print(f"nothing to do: {args.generations} generations are done, scores in {result}")
@@ -106,8 +106,8 @@ def main(argv: list[str] | None = None) -> None:
             search.generation()
             row = search.history[-1]
             print(
-                f"generation {row['generation']}: {args.train_in} mean {row['mean']:.0f}, best "
-                f"{row['best']:.0f}, sigma {row['sigma']:.3f}, {row['seconds']:.1f} s"
+                f"generation {row['generation']}: {args.train_in} mean {row['mean']:.1f}, best "
+                f"{row['best']:.1f}, sigma {row['sigma']:.3f}, {row['seconds']:.1f} s"
             )
             stop_signal.check()
         finish(search, survival)

@@ -121,15 +121,28 @@ def check_same_vae(weights: Path, notes: dict, vae: Path) -> None:
         )
 
 
+def check_networks(notes: dict) -> tuple[Path, Path]:
+    """Return the weights of VAE and MDN-RNN that a controller's notes name, checked.
+
+    Raises:
+        InputError: they are missing, of another game, or do not belong together.
+    """
+    from reverie.memory import read_rnn_header
+    from reverie.vision import read_vae_header
+
+    vae, rnn = Path(notes["vae_weights"]), Path(notes["rnn_weights"])
+    read_vae_header(vae, notes["game"])
+    check_same_vae(rnn, read_rnn_header(rnn, notes["game"])[1], vae)
+    return vae, rnn
+
+
 def agent_player(path: Path, game: str) -> "Player":
     """Return a player for `Recorder` that records episodes of a trained controller."""
-    from reverie.memory import load_rnn, read_rnn_header
-    from reverie.vision import load_vae, read_vae_header
+    from reverie.memory import load_rnn
+    from reverie.vision import load_vae
 
     controller, parameters, notes = load_controller(path)
-    vae_path, rnn_path = Path(notes["vae_weights"]), Path(notes["rnn_weights"])
-    read_vae_header(vae_path, game)
-    check_same_vae(rnn_path, read_rnn_header(rnn_path, game)[1], vae_path)
+    vae_path, rnn_path = check_networks(notes | {"game": game})
     vae, rnn = load_vae(vae_path), load_rnn(rnn_path)
 
     def record(workers: GameWorkers, jobs: list[tuple[int, Path]]) -> Iterator[int]:

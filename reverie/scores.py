@@ -13,16 +13,16 @@ def bootstrap_interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]
     return tuple(float(edge) for edge in np.percentile(means, [2.5, 97.5]))
 
 
-def summary(values: np.ndarray, limit: float) -> dict:
+def summary(values: np.ndarray, limit: float | None = None) -> dict:
     """Summarise the scores of n episodes.
 
     Args:
         values: one score an episode.
-        limit: the highest score there is.
+        limit: the highest score there is, if there is one.
 
     Returns:
-        `mean`, `std`, `median`, `episodes`, `interval` (95 %, of the mean) and `at_limit`, the
-        share that reached it.
+        `mean`, `std`, `median`, `episodes`, `interval` (95 %, of the mean) and, with a
+        limit, `at_limit`, the share that reached it.
     """
     values = np.asarray(values, float)
     return {
@@ -31,15 +31,17 @@ def summary(values: np.ndarray, limit: float) -> dict:
         "median": float(np.median(values)),
         "episodes": len(values),
         "interval": bootstrap_interval(values),
-        "at_limit": float((values >= limit).mean()),
-    }
+    } | ({} if limit is None else {"at_limit": float((values >= limit).mean())})
 
 
 def sentence(result: dict) -> str:
     """Write a summary as one line."""
     low, high = result["interval"]
-    return (
-        f"{result['mean']:.0f} ± {result['std']:.0f} (n {result['episodes']}, 95 % interval "
-        f"{low:.0f} to {high:.0f}, median {result['median']:.0f}, "
-        f"{100 * result['at_limit']:.0f} % reach the limit)"
+    digits = 0 if max(abs(low), abs(high)) >= 20 else 1
+    text = (
+        f"{result['mean']:.{digits}f} ± {result['std']:.{digits}f} (n {result['episodes']}, 95 % "
+        f"interval {low:.{digits}f} to {high:.{digits}f}, median {result['median']:.{digits}f}"
     )
+    if "at_limit" in result:
+        text += f", {100 * result['at_limit']:.0f} % reach the limit"
+    return text + ")"

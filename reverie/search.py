@@ -28,10 +28,11 @@ class Search:
     Args:
         args: the flags of stage 5.
         workers: the real game.
+        options: what they play it with.
     """
 
-    def __init__(self, args: argparse.Namespace, workers: GameWorkers) -> None:
-        self.args, self.workers = args, workers
+    def __init__(self, args: argparse.Namespace, workers: GameWorkers, options: dict) -> None:
+        self.args, self.options = args, options
         self.vae, self.rnn = load_vae(args.vae_weights), load_rnn(args.rnn_weights)
         game, rnn = game_class(args.game), self.rnn
         self.controller = Controller(
@@ -42,9 +43,9 @@ class Search:
             game.controller_bias,
             ActionCode.from_space(game.action_space),
         )
-        options = DreamOptions(args.temperature, args.time_steps, args.threshold_ends)
-        self.dream = Dream(rnn, *load_first_frames(args.rnn_weights), options)
-        self.scorer = GameScorer(workers, self.vae, rnn, self.controller)
+        dreaming = DreamOptions(args.temperature, args.time_steps, args.threshold_ends)
+        self.dream = Dream(rnn, *load_first_frames(args.rnn_weights), dreaming)
+        self.play_in(workers)
         self.evolution = Evolution(
             args.output_folder / "evolution.h5",
             self.controller.size,
@@ -53,6 +54,11 @@ class Search:
             args.seed,
         )
         self.history: list[dict] = []
+
+    def play_in(self, workers: GameWorkers) -> None:
+        """Play the real game in these workers from now on."""
+        self.workers = workers
+        self.scorer = GameScorer(workers, self.vae, self.rnn, self.controller)
 
     @property
     def log(self) -> Path:
@@ -104,8 +110,12 @@ class Search:
         seeds = episode_seeds(args.seed, 0, args.eval_episodes, purpose)
         dreamt, _ = self.dream.play_controllers(self.controller, mean, len(seeds), seeds[0])
         played = self.scorer.returns(mean, seeds)
-        limit = args.time_steps
-        return {"dream": summary(dreamt[0], limit), "game": summary(played[0], limit)}
+        return {"dream": self.summary(dreamt[0]), "game": self.summary(played[0])}
+
+    def summary(self, returns: np.ndarray) -> dict:
+        """Summarise returns, with the highest there can be if the game has one."""
+        steps = game_class(self.args.game).scored_in_steps
+        return summary(returns, self.args.time_steps if steps else None)
 
 
 def check_dream(search: Search) -> dict:
@@ -129,16 +139,33 @@ def check_dream(search: Search) -> dict:
 
 
 def finish(search: Search, survival: dict) -> None:
-    """Write controller, scores beside policies that do not look, plot and film."""
-    args, folder = search.args, search.args.output_folder
+    """Write controller, scores beside policies by name, plot and film.
+
+    A game that is drawn faster in training is scored and filmed as its makers draw it.
+    """
+    args = search.args
     notes = {"game": args.game, "vae_weights": str(args.vae_weights.resolve())}
     notes |= {"rnn_weights": str(args.rnn_weights.resolve()), "train_in": args.train_in}
-    save_controller(folder / "controller.h5", search.controller, search.evolution.mean, notes)
+    notes |= {"options": search.options, "temperature": args.temperature}
+    path = args.output_folder / "controller.h5"
+    save_controller(path, search.controller, search.evolution.mean, notes)
+    original = search.options | game_class(args.game).scored_with
+    if original == search.options:
+        _score(search, survival)
+        return
+    with GameWorkers(args.game, original, args.workers) as workers:
+        search.play_in(workers)
+        _score(search, survival)
+
+
+def _score(search: Search, survival: dict) -> None:
+    """Write scores, plot and film."""
+    args, folder = search.args, search.args.output_folder
     seeds = episode_seeds(args.seed, 0, args.eval_episodes, "score")
     scores = search.score_both("score")
     for policy in POLICIES:
         returns, _ = search.scorer.open_loop(policy, seeds)
-        scores[policy] = summary(returns, args.time_steps)
+        scores[policy] = search.summary(returns)
     print(f"scores over {len(seeds)} episodes on seeds that nothing was evolved on:")
     for name, score in scores.items():
         print(f"  {name:13s} {sentence(score)}")
@@ -153,13 +180,14 @@ def finish(search: Search, survival: dict) -> None:
     }
     save_curves(folder / "scores.png", curves, "generation", "score of the mean ± standard error")
     film_agent(
-        folder,
+        folder / "film.mp4",
         search.workers,
         (search.vae, search.rnn),
         search.dream,
         search.controller,
         search.evolution.mean,
         seeds[0],
+        game_class(args.game).fps,
     )
     write_json(folder / "scores.json", {"scores": scores, "survival": survival})
     print(f"controller, scores and film in {folder}")

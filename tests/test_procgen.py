@@ -21,7 +21,6 @@ def test_every_game_starts_on_the_level_it_is_asked_for(name):
     frames = [game.reset(seed=seed)[0] for seed in (5, 6, 5)]
     np.testing.assert_array_equal(frames[0], frames[2])
     assert (frames[0] != frames[1]).any()
-    assert (game.step(7)[0] != frames[2]).any() or name in ("heist", "maze", "miner", "leaper")
 
 
 @pytest.mark.parametrize("name", ["coinrun", "starpilot", "leaper"])

@@ -4,6 +4,7 @@ import argparse
 import difflib
 import functools
 import importlib
+import re
 import sys
 from dataclasses import dataclass
 
@@ -75,7 +76,11 @@ FAMILIES = (
         ),
     ),
 )
+ATARI = Family("atari", "Atari", "ale-py", ("enduro",))
+REGISTERED = Family("registered", "gymnasium", "gymnasium", ())
+FAMILIES += (ATARI, REGISTERED)
 GAMES = {name: family for family in FAMILIES for name in family.names}
+ID = re.compile(r".+-v\d+")  # what gymnasium's ids look like, `namespace/Name-v0`
 
 
 def game_family(name: str) -> Family:
@@ -84,10 +89,24 @@ def game_family(name: str) -> Family:
     Raises:
         InputError: no game has that name.
     """
-    if name not in GAMES:
-        near = difflib.get_close_matches(name, GAMES, n=3, cutoff=0.3) or sorted(GAMES)
-        raise InputError(f"unknown game {name!r}; did you mean {' or '.join(near)}?")
-    return GAMES[name]
+    if name in GAMES:
+        return GAMES[name]
+    if ID.fullmatch(name):
+        return ATARI if name.startswith("ALE/") else REGISTERED
+    cartridges = _cartridges()
+    if name in cartridges:
+        return ATARI
+    names = list(dict.fromkeys([*GAMES, *cartridges]))
+    near = " or ".join(difflib.get_close_matches(name, names, n=3)) or ", ".join(GAMES)
+    raise InputError(f"unknown game {name!r}; did you mean {near}?")
+
+
+def _cartridges() -> list[str]:
+    """Return what Atari can play, nothing where its package is not installed."""
+    try:
+        return list(importlib.import_module("reverie.games.atari").cartridges())
+    except ModuleNotFoundError:
+        return []
 
 
 @functools.cache
@@ -99,12 +118,11 @@ def game_class(name: str) -> type[Game]:
     """
     family = game_family(name)
     try:
-        module = importlib.import_module(f"reverie.games.{family.module}")
-    except ModuleNotFoundError as error:
+        return importlib.import_module(f"reverie.games.{family.module}").environment(name)
+    except (ImportError, gymnasium.error.DependencyNotInstalled) as error:
         raise InputError(
-            f"{name}: {error.name} is not installed; pip install '{family.package}'"
+            f"{name}: cannot be played here ({error}); pip install '{family.package}'"
         ) from error
-    return module.environment(name)
 
 
 def make_game(name: str, **options: object) -> gymnasium.Env:

@@ -43,6 +43,7 @@ class TakeCover(Game):
     objects = {"monster": MONSTER, "fireball": FIREBALL}
     controller_bias = False  # the article's Doom controller has 1,088 weights and no bias
     windowed = True
+    scored_in_steps = True
 
     def __init__(self, difficulty: int = 4, time_steps: int = 2100, render: bool = False) -> None:
         self.time_steps = time_steps

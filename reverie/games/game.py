@@ -27,6 +27,7 @@ class Game(gymnasium.Env):
         controller_bias: whether the controller has a bias.
         windowed: whether the game can be shown in a window while it is played.
         scored_with: options that final scores are taken with, whatever flags say.
+        scored_in_steps: whether the score of an episode is its length.
         at_once: how many one process plays together; above 1 the class has a `batch`, see
             `reverie.games.procgen`.
     """
@@ -43,6 +44,7 @@ class Game(gymnasium.Env):
     controller_bias = True
     windowed = False
     scored_with: dict[str, object] = {}
+    scored_in_steps = False
     at_once = 1
 
     @classmethod

@@ -1,0 +1,114 @@
+"""Any environment of gymnasium's registry that shows pictures: a user's own game needs no code."""
+
+import functools
+
+import cv2
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box
+
+from reverie.actions import ActionCode
+from reverie.artifacts import InputError
+from reverie.games.game import Game
+
+TIME_STEPS = 1000  # where the registration names no limit
+
+
+class Registered(Game):
+    """A registered environment, its pictures resized to 64x64 RGB by area.
+
+    Its own wrappers stay, its limit of steps is ours: an episode is truncated after `time_steps` or
+    when the environment says so. Grey pictures are shown in grey.
+
+    Args:
+        time_steps: steps after which an episode is truncated.
+        render: show the game in a window.
+    """
+
+    settings: dict[str, object] = {}
+    windowed = True
+
+    def __init__(self, time_steps: int = TIME_STEPS, render: bool = False) -> None:
+        window = {"render_mode": "human"} if render else {}
+        limit = {"max_episode_steps": -1}  # none: the limit is ours
+        self._env = _start(self.env_id, **self.settings, **window, **limit)
+        self._limit = time_steps
+
+    def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple:
+        """Start an episode; the seed decides it as far as the environment lets it."""
+        super().reset(seed=seed)
+        self._steps = 0
+        picture, _ = self._env.reset(seed=seed, options=options)
+        return see(picture), {}
+
+    def step(self, action: np.ndarray) -> tuple:
+        """Play one step."""
+        picture, reward, terminated, truncated, _ = self._env.step(action)
+        self._steps += 1
+        truncated = bool(truncated or self._steps >= self._limit) and not terminated
+        return see(picture), float(reward), bool(terminated), truncated, {}
+
+    def close(self) -> None:
+        """End the game."""
+        self._env.close()
+
+
+def see(picture: np.ndarray) -> np.ndarray:
+    """Turn a picture `(rows, columns)` or `(rows, columns, channels)` uint8 into a frame."""
+    small = cv2.resize(np.ascontiguousarray(picture), (64, 64), interpolation=cv2.INTER_AREA)
+    grey = small.ndim == 2 or small.shape[-1] == 1
+    return np.repeat(small.reshape(64, 64, 1), 3, axis=2) if grey else small[..., :3]
+
+
+@functools.cache
+def environment(name: str, **settings: object) -> type[Registered]:
+    """Return the class of a registered environment; it is started once to ask for its spaces.
+
+    Args:
+        name: its id, `module:id` to have the module imported that registers it.
+        settings: what it is made with.
+
+    Raises:
+        InputError: it does not start, shows no pictures, or wants actions that are not supported.
+    """
+    env = _start(name, **settings)
+    spec, fps = env.spec, env.metadata.get("render_fps") or Registered.fps
+    pictures, actions = env.observation_space, env.action_space
+    env.close()
+    check_pictures(name, pictures)
+    try:
+        ActionCode.from_space(actions)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+    values = {
+        "env_id": name,
+        "version": f"gymnasium {gymnasium.__version__}",
+        "settings": settings,
+        "action_space": actions,
+        "time_steps": spec.max_episode_steps or TIME_STEPS,
+        "fps": fps,
+        "windowed": "human" in env.metadata.get("render_modes", ()),
+    }
+    return type(spec.name, (Registered,), values)
+
+
+def check_pictures(name: str, space: gymnasium.Space) -> None:
+    """Check that observations are pictures.
+
+    Raises:
+        InputError: they are something else.
+    """
+    shape = space.shape or ()
+    sizes = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
+    if not (isinstance(space, Box) and space.dtype == np.uint8 and sizes):
+        raise InputError(
+            f"{name}: observations {space} are not pictures, (rows, columns, 1, 3 or 4) of uint8; "
+            "make it show pictures, e.g. with gymnasium.wrappers.AddRenderObservation"
+        )
+
+
+def _start(name: str, **settings: object) -> gymnasium.Env:
+    try:
+        return gymnasium.make(name, disable_env_checker=True, **settings)
+    except (gymnasium.error.Error, ImportError, TypeError) as error:
+        raise InputError(f"{name}: gymnasium cannot start it ({error})") from error
