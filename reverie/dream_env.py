@@ -1,10 +1,12 @@
 """The dream as a gymnasium environment: `gymnasium.make_vec("reverie/Dream-v0", ...)`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
+from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from reverie.actions import ActionCode
@@ -21,7 +23,8 @@ class DreamVectorEnv(VectorEnv):
 
     The actions are the game's own. The observation is the latent and, by `features`, the LSTM's
     output and cell state; `info` holds the latent as `z`. A dream terminates when the network says
-    so and is truncated by its length.
+    so and is truncated by its length. Each has a source of noise of its own, seeded one after the
+    other as gymnasium does it: dream i of a vector is the dream that `DreamEnv` has under seed + i.
 
     Args:
         rnn_weights: what stage 4 wrote.
@@ -61,6 +64,8 @@ class DreamVectorEnv(VectorEnv):
 
             self._decode = compiled(load_vae(Path(vae_weights)).decode)
         self._step = compiled(self._dream.step)
+        self._choices = self._dream.noise((1,), 0, 0)["choice"].shape[1:]
+        self._noise: list[np.random.Generator | None] = [None] * num_envs
         size = self._rnn.latent_size + self._rnn.units * (len(features) - 1)
         self.single_observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (size,), np.float32)
         notes = read_rnn_header(Path(rnn_weights))[1]
@@ -70,11 +75,18 @@ class DreamVectorEnv(VectorEnv):
         self.observation_space = batch(self.single_observation_space, num_envs)
         self.action_space = batch(self.single_action_space, num_envs)
 
-    def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple:
-        """Begin all dreams."""
-        super().reset(seed=seed)
-        self._seed, self._count = int(self.np_random.integers(2**31)), 0
-        self._state = self._first_state(self.num_envs)
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict | None = None
+    ) -> tuple:
+        """Begin all dreams; without a seed each goes on with its own noise."""
+        if seed is None or isinstance(seed, int | np.integer):
+            super().reset(seed=None if seed is None else int(seed))
+            seed = [None if seed is None else int(seed) + i for i in range(self.num_envs)]
+        for index, own in enumerate(seed):
+            if own is not None or self._noise[index] is None:
+                self._noise[index] = seeding.np_random(own)[0]
+        states = [self._first_state(index) for index in range(self.num_envs)]
+        self._state = {name: np.stack([state[name] for state in states]) for name in states[0]}
         self._length = np.zeros(self.num_envs, int)
         self._over = np.zeros(self.num_envs, bool)
         return self._observation(), self._info()
@@ -82,13 +94,13 @@ class DreamVectorEnv(VectorEnv):
     def step(self, actions: np.ndarray) -> tuple:
         """Dream one step; where a dream was over, its action is ignored and a new one begins."""
         began = self._over.copy()
-        noise = self._dream.noise((self.num_envs,), self._seed, self._count)
+        noise = self._draw(began)
         codes = self._code.encode(np.asarray(actions))
         state, rewards, ends = self._step(self._state, codes, noise)
         self._state = {name: np.array(values) for name, values in state.items()}
-        for name, values in self._first_state(int(began.sum())).items():
-            self._state[name][began] = values
-        self._count += 1
+        for index in np.flatnonzero(began):
+            for name, values in self._first_state(index).items():
+                self._state[name][index] = values
         self._length = np.where(began, 0, self._length + 1)
         terminated = np.asarray(ends) & ~began
         truncated = ~terminated & (self._length >= self._dream.options.time_steps)
@@ -103,20 +115,30 @@ class DreamVectorEnv(VectorEnv):
         frames = np.asarray(self._decode(self._state["z"]))
         return tuple(np.clip(np.rint(frames * 255.0), 0, 255).astype(np.uint8))
 
-    def _first_state(self, count: int) -> dict[str, np.ndarray]:
-        zeros = np.zeros((count, self._rnn.units), np.float32)
-        return {
-            "z": self._dream.first_latents(count, self.np_random),
-            "h": zeros,
-            "c": zeros.copy(),
+    def _first_state(self, index: int) -> dict[str, np.ndarray]:
+        zeros = np.zeros(self._rnn.units, np.float32)
+        return {"z": self._dream.first_latents(1, self._noise[index])[0], "h": zeros, "c": zeros}
+
+    def _draw(self, began: np.ndarray) -> dict[str, np.ndarray]:
+        """Draw what `Dream.noise` draws, for each dream that goes on from its own source."""
+        noise = {
+            "choice": np.zeros((self.num_envs, *self._choices), np.float32),
+            "spread": np.zeros((self.num_envs, self._rnn.latent_size), np.float32),
+            "end": np.zeros(self.num_envs, np.float32),
         }
+        for index in np.flatnonzero(~began):
+            source = self._noise[index]
+            noise["choice"][index] = source.gumbel(size=self._choices)
+            noise["spread"][index] = source.standard_normal(self._rnn.latent_size)
+            noise["end"][index] = source.random()
+        return noise
 
     def _observation(self) -> np.ndarray:
         parts = [self._state[name] for name in ("z", "h", "c")[: len(self.features)]]
         return np.concatenate(parts, axis=-1)
 
     def _info(self) -> dict[str, Any]:
-        return {"z": self._state["z"].copy()}
+        return {"z": self._state["z"].copy(), "_z": np.ones(self.num_envs, bool)}
 
 
 class DreamEnv(gymnasium.Env):
@@ -133,7 +155,7 @@ class DreamEnv(gymnasium.Env):
     def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple:
         """Begin a dream; the seed decides it."""
         super().reset(seed=seed)
-        observations, infos = self._dreams.reset(seed=int(self.np_random.integers(2**31)))
+        observations, infos = self._dreams.reset(seed=seed)
         return observations[0], {"z": infos["z"][0]}
 
     def step(self, action: np.ndarray) -> tuple:

@@ -118,7 +118,7 @@ def batch_path(folder: Path, game: str, batch: int) -> Path:
 
 def file_stem(game: str) -> str:
     """Return a game's name as files carry it: ids of environments may hold `/` and `:`."""
-    return re.sub(r"[/:\\s]", "-", game)
+    return re.sub(r"[/:\s]", "-", game)
 
 
 def find_batches(

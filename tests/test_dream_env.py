@@ -80,6 +80,43 @@ def test_seeding(rnn_weights):
     assert (rollout(envs, 1, seed=4)[0][0] != first[0][0]).any()
 
 
+@pytest.mark.parametrize("seed", [5, [9, 2, 4]])
+def test_a_vector_is_what_gymnasium_makes_of_single_dreams(rnn_weights, seed):
+    options = {"num_envs": 3, "rnn_weights": rnn_weights, "time_steps": 12}
+    ours = gymnasium.make_vec(ENV_ID, vectorization_mode="vector_entry_point", **options)
+    theirs = gymnasium.make_vec(ENV_ID, vectorization_mode="sync", **options)
+    one, other = (rollout(envs, 40, seed) for envs in (ours, theirs))
+    for (*mine, info), (*single, their_info) in zip(one, other):
+        for values, expected in zip(mine, single):
+            np.testing.assert_allclose(values, expected, atol=1e-5)
+            assert values.dtype == expected.dtype
+        assert set(info) == set(their_info)
+        np.testing.assert_allclose(info["z"], their_info["z"], atol=1e-5)
+    assert ours.observation_space == theirs.observation_space
+    assert ours.action_space == theirs.action_space
+    assert ours.metadata["autoreset_mode"] == theirs.metadata["autoreset_mode"]
+
+
+def test_discrete_games_have_discrete_dreams(dreamer, first_frames, tmp_path):
+    from models.mdn_rnn import MDNRNN
+
+    rnn = MDNRNN(latent_size=3, action_size=4, units=8, num_mixtures=2, seed=1)
+    arrays = dict(zip(("first_mu", "first_logvar"), first_frames))
+    space = gymnasium.spaces.Discrete(4)
+    path = tmp_path / "rnn.h5"
+    save_weights(path, rnn, {"game": "x", "action_space": describe_space(space)}, arrays)
+    env = gymnasium.make(ENV_ID, rnn_weights=path)
+    assert env.action_space == space
+    ends = []
+    for action in (0, 3):
+        env.reset(seed=2)
+        ends.append(env.step(action)[0])
+    assert (ends[0] != ends[1]).any()
+    envs = vector(path)
+    envs.reset(seed=0)
+    assert envs.step(np.array([0, 1, 2, 3, 0]))[0].shape == (5, 11)
+
+
 @pytest.mark.parametrize(("features", "size"), [("z", 3), ("zh", 11), ("zhc", 19)])
 def test_spaces(rnn_weights, features, size):
     envs = vector(rnn_weights, features=features)
