@@ -91,7 +91,7 @@ class Recorder:
             "env_version": game.version,
             "preprocessing": game.preprocessing,
             "observation_space": _describe(game.observation_space),
-            "action_space": _describe(game.action_space),
+            "action_space": _describe(game.action_space, levels=game.action_levels),
             "policy": self.policy,
             "seed": self.seed,
             "options": json.dumps(self.options, sort_keys=True),
@@ -127,7 +127,7 @@ class Recorder:
         note.write_text(same)
 
 
-def _describe(space: gymnasium.spaces.Box) -> str:
+def _describe(space: gymnasium.spaces.Box, **more: int) -> str:
     return json.dumps(
         {
             "type": type(space).__name__,
@@ -136,4 +136,5 @@ def _describe(space: gymnasium.spaces.Box) -> str:
             "high": float(space.high.max()),
             "dtype": str(space.dtype),
         }
+        | more
     )

@@ -39,6 +39,7 @@ class TakeCover(gymnasium.Env):
     version = vizdoom.__version__
     preprocessing = 1
     objects = {"monster": MONSTER, "fireball": FIREBALL}
+    action_levels = 3  # left, stay, right
     controller_bias = False  # the article's Doom controller has 1,088 weights and no bias
     observation_space = gymnasium.spaces.Box(0, 255, (64, 64, 3), np.uint8)
     action_space = gymnasium.spaces.Box(-1.0, 1.0, (1,), np.float32)
