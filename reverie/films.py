@@ -158,7 +158,8 @@ def main(argv: list[str] | None = None) -> None:
     from reverie.vision import load_vae
 
     networks = load_vae(vae_path), load_rnn(rnn_path)
-    dreaming = DreamOptions(notes.get("temperature", 1.0), steps)
+    temperatures = notes.get("temperature", 1.0), notes.get("sigma_temperature")
+    dreaming = DreamOptions(temperatures[0], steps, sigma_temperature=temperatures[1])
     dream = Dream(networks[1], *load_first_frames(rnn_path), dreaming)
     with GameWorkers(notes["game"], options | game.scored_with, 1) as workers:
         film_agent(

@@ -10,7 +10,7 @@ from reverie.actions import describe_space
 from reverie.artifacts import InputError
 from reverie.games import game_class
 from reverie.policies import episode_seeds
-from reverie.rollouts import batch_path, check_batch, file_stem, merge_episodes
+from reverie.rollouts import batch_path, check_batch, file_stem, is_whole, merge_episodes
 from reverie.stage import progress, stop_signal
 from reverie.workers import GameWorkers
 
@@ -102,7 +102,9 @@ class Recorder:
             "env_version": game.version,
             "preprocessing": game.preprocessing,
             "observation_space": json.dumps(describe_space(game.observation_space)),
-            "action_space": json.dumps(describe_space(game.action_space)),
+            "action_space": json.dumps(
+                describe_space(game.action_space) | {"levels": game.action_levels}
+            ),
             "policy": self.policy,
             "seed": self.seed,
             "options": json.dumps(self.options, sort_keys=True),
@@ -114,7 +116,7 @@ class Recorder:
         self._check_parts(parts)
         seeds = episode_seeds(self.seed, start, count)
         jobs = [(seed, parts / f"{index:05d}.h5") for index, seed in enumerate(seeds)]
-        missing = [job for job in jobs if not job[1].exists()]
+        missing = [job for job in jobs if not is_whole(job[1])]
         begin = time.perf_counter()
         description = batch_path(self.folder, self.game, batch).name
         with progress(total=count, initial=count - len(missing), desc=description) as bar:

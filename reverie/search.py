@@ -43,7 +43,9 @@ class Search:
             game.controller_bias,
             ActionCode.from_space(game.action_space),
         )
-        dreaming = DreamOptions(args.temperature, args.time_steps, args.threshold_ends)
+        dreaming = DreamOptions(
+            args.temperature, args.time_steps, args.threshold_ends, args.sigma_temperature
+        )
         self.dream = Dream(rnn, *load_first_frames(args.rnn_weights), dreaming)
         self.play_in(workers)
         self.evolution = Evolution(
@@ -147,6 +149,7 @@ def finish(search: Search, survival: dict) -> None:
     notes = {"game": args.game, "vae_weights": str(args.vae_weights.resolve())}
     notes |= {"rnn_weights": str(args.rnn_weights.resolve()), "train_in": args.train_in}
     notes |= {"options": search.options, "temperature": args.temperature}
+    notes |= {"sigma_temperature": args.sigma_temperature}
     path = args.output_folder / "controller.h5"
     save_controller(path, search.controller, search.evolution.mean, notes)
     original = search.options | game_class(args.game).scored_with

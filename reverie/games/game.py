@@ -20,6 +20,8 @@ class Game(gymnasium.Env):
         version: of the package that it comes from.
         preprocessing: raised when the same play would give other frames.
         action_space: `Box`, `Discrete` or one-dimensional `MultiDiscrete`, see `ActionCode`.
+        action_levels: into how many equal parts of its range the game sorts each number of an
+            action; 0 if it takes them as they are.
         time_steps: longest episode, unless a flag says otherwise.
         fps: frames a second of its films.
         objects: bit of each kind of object in `object_masks`; empty where they are not known.
@@ -37,6 +39,7 @@ class Game(gymnasium.Env):
     preprocessing = 1
     observation_space = FRAMES
     action_space: gymnasium.Space
+    action_levels = 0
     time_steps = 1000
     fps = 30
     objects: dict[str, int] = {}
