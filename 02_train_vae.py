@@ -12,6 +12,10 @@ logs. The same command again continues; `--new_model` starts afresh.
         --input_data_folder training_data_folder/ --epochs 10 --start_batch 0 --max_batch 9 \\
         --new_model
 
+    # a second round: go on with more data
+    python 02_train_vae.py --savefolder second_round/ --input_data_folder training_data_folder/ \\
+        --initial_weights trained_models_folder/final_full_vae_weights.h5
+
     # the article's network on a cluster, saving every epoch
     python 02_train_vae.py --architecture article --epochs 10 --save_interval 1 \\
         --savefolder $SCRATCH/vae/ --input_data_folder $SCRATCH/data/
@@ -24,7 +28,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reverie.artifacts import InputError, write_config, write_json
+from reverie.artifacts import InputError, file_hash, write_config, write_json
 from reverie.backend import set_precision, start_backend, trains_with_xla
 from reverie.frames import FrameStream, split_episodes
 from reverie.games import game_class
@@ -32,8 +36,14 @@ from reverie.plots import save_curves, save_picture, tile
 from reverie.rollouts import batch_attributes, episode_lengths, find_batches
 from reverie.stage import conduct
 from reverie.training import NotANumber, Trainer
-from reverie.vision import DEFAULTS, reconstruct, reconstruction_errors, warm_cosine
-from reverie.weights import save_weights
+from reverie.vision import (
+    DEFAULTS,
+    read_vae_header,
+    reconstruct,
+    reconstruction_errors,
+    warm_cosine,
+)
+from reverie.weights import check_initial, load_weights, save_weights
 
 if TYPE_CHECKING:
     from models.vae import VAE
@@ -67,6 +77,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     training.add_argument("--learning_rate", type=float)
     training.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
     training.add_argument("--seed", type=int, default=0)
+    training.add_argument("--initial_weights", type=Path, help="an earlier VAE to go on from")
     training.add_argument("--new_model", action="store_true", help="start afresh")
     training.add_argument(
         "--save_interval", type=int, default=0, help="keep weights every n epochs"
@@ -97,6 +108,8 @@ def build(args: argparse.Namespace, frames: np.ndarray) -> "VAE":
         free_bits=args.free_bits,
         seed=args.seed,
     )
+    if args.initial_weights:
+        load_weights(args.initial_weights, vae)
     vae.mean_frame.assign(frames.mean(axis=0) / 255.0)
     optimizer = keras.optimizers.Adam(args.learning_rate, global_clipnorm=1e4)
     optimizer.build(vae.trainable_variables)
@@ -115,13 +128,20 @@ def settings(args: argparse.Namespace, stream: FrameStream) -> dict:
         "seed",
         *DEFAULTS["article"],
     )
-    return {name: getattr(args, name) for name in names} | {"frames": stream.frames}
+    result = {name: getattr(args, name) for name in names} | {"frames": stream.frames}
+    if args.initial_weights:
+        result["initial_weights"] = file_hash(args.initial_weights)
+    return result
 
 
 @conduct
 def main(argv: list[str] | None = None) -> None:
     """Train until all epochs are done, then write the weights."""
     args = parse_args(argv)
+    if args.initial_weights:
+        config, _ = read_vae_header(args.initial_weights, args.environment_name)
+        expected = {name: getattr(args, name) for name in ("architecture", "latent_size")}
+        check_initial(args.initial_weights, config, expected)
     paths = find_batches(
         args.input_data_folder, args.environment_name, args.start_batch, args.max_batch
     )

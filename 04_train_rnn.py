@@ -14,6 +14,11 @@ TensorBoard logs. The same command again continues; `--new_model` starts afresh.
         --epochs 1000 --num_mixtures 5 --output_folder_name run_1 \\
         --training_data_file trained_models_folder/rnn_format_data/rnn_training_data.npz
 
+    # a second round: go on with more data
+    python 04_train_rnn.py --output_folder_name run_2 \\
+        --initial_weights trained_rnn_models/run_1/final_rnn_weights.h5 \\
+        --training_data_file second_round/rnn_format_data/rnn_training_data.npz
+
     # one seed of a cluster's job array
     python 04_train_rnn.py --seed $SLURM_ARRAY_TASK_ID \\
         --output_folder_name run_$SLURM_ARRAY_TASK_ID --upper_level_folder_name $SCRATCH/rnn \\
@@ -30,12 +35,13 @@ from reverie.backend import start_backend, trains_with_xla
 from reverie.frames import split_episodes
 from reverie.hazard import calibration, save_calibration
 from reverie.latents import Latents
+from reverie.memory import read_rnn_header
 from reverie.plots import save_curves
 from reverie.sequences import WindowStream, persistence_nats
 from reverie.stage import conduct
 from reverie.training import NotANumber, Trainer
 from reverie.vision import warm_cosine
-from reverie.weights import load_weights, save_weights
+from reverie.weights import check_initial, load_weights, save_weights
 
 if TYPE_CHECKING:
     from models.mdn_rnn import MDNRNN
@@ -81,6 +87,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     training.add_argument("--learning_rate", type=float, default=1e-3)
     training.add_argument("--patience", type=int, default=20, help="epochs without improvement")
     training.add_argument("--seed", type=int, default=0)
+    training.add_argument("--initial_weights", type=Path, help="an earlier MDN-RNN to go on from")
     training.add_argument("--new_model", action="store_true", help="start afresh")
     args = parser.parse_args(argv)
     for name in ("sequence_length", "skip_ahead", "units", "num_mixtures", "epochs", "batch_size"):
@@ -109,11 +116,21 @@ def build(args: argparse.Namespace, latents: Latents) -> "MDNRNN":
         latent_scale=args.data_scaling_factor,
         seed=args.seed,
     )
+    if args.initial_weights:
+        load_weights(args.initial_weights, rnn)
     optimizer = keras.optimizers.Adam(args.learning_rate, global_clipnorm=1.0)
     optimizer.build(rnn.trainable_variables)
     rnn.compile(optimizer=optimizer, jit_compile=trains_with_xla())
     print(f"MDN-RNN, {args.mixture} mixture, {rnn.count_params():,} parameters")
     return rnn
+
+
+def check_beginning(args: argparse.Namespace, latents: Latents) -> None:
+    """Check that the earlier MDN-RNN is one of this game, and of the size that is asked for."""
+    config, _ = read_rnn_header(args.initial_weights, latents.header["game"])
+    expected = {name: getattr(args, name) for name in ("units", "num_mixtures", "mixture")}
+    expected |= {"latent_size": latents.latent_size, "action_size": latents.action_size}
+    check_initial(args.initial_weights, config, expected)
 
 
 def streams(args: argparse.Namespace, latents: Latents) -> tuple[WindowStream, WindowStream]:
@@ -139,6 +156,8 @@ def main(argv: list[str] | None = None) -> None:
     latents = Latents(args.training_data_file)
     folder = args.upper_level_folder_name / args.output_folder_name
     weights, scores = folder / "final_rnn_weights.h5", folder / "scores.json"
+    if args.initial_weights:
+        check_beginning(args, latents)
     train, held_out = streams(args, latents)
     rnn = build(args, latents)
     notes = {key: latents.header[key] for key in ("game", "vae", "action_space")}
@@ -168,6 +187,8 @@ def main(argv: list[str] | None = None) -> None:
         )
 
     settings = {name: getattr(args, name) for name in SETTINGS} | {"latents": notes["latents"]}
+    if args.initial_weights:
+        settings["initial_weights"] = file_hash(args.initial_weights)
     if args.new_model:
         trainer.start_afresh()
     if trainer.resume():

@@ -70,6 +70,25 @@ def read_header(path: Path, network: str, mend: str) -> tuple[dict, dict]:
         raise InputError(f"{path}: damaged or not HDF5 ({error}); {mend}") from error
 
 
+def check_initial(path: Path, config: dict, expected: dict) -> None:
+    """Check that a network can begin with the weights of another.
+
+    Args:
+        path: the other's weights.
+        config: what rebuilds the other.
+        expected: what must be the same, by name.
+
+    Raises:
+        InputError: something is not.
+    """
+    for name, value in expected.items():
+        if config[name] != value:
+            raise InputError(
+                f"{path}: its {name} is {config[name]}, not {value}; choose the same flags as in "
+                "its training, or leave --initial_weights away"
+            )
+
+
 def load_weights(path: Path, model: "keras.Model") -> None:
     """Fill a network of the same configuration from a file.
 

@@ -1,0 +1,91 @@
+"""The game seen through the networks, and an agent that learns in the dream and plays the game."""
+
+import gymnasium
+import numpy as np
+import pytest
+from bandit import CHOICES
+from gymnasium.utils.env_checker import check_env
+
+import reverie.awake_env
+import reverie.dream_env  # noqa: F401  registers the dream
+from reverie.actions import ActionCode, describe_space
+from reverie.artifacts import InputError, file_hash
+from reverie.weights import save_weights
+
+GAME = "bandit:OwnBandit-v0"
+SPACE = gymnasium.spaces.MultiDiscrete(CHOICES)
+
+
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory, first_frames):
+    from models.mdn_rnn import MDNRNN
+    from models.vae import VAE
+
+    folder = tmp_path_factory.mktemp("networks")
+    vae, rnn = folder / "vae.h5", folder / "rnn.h5"
+    save_weights(vae, VAE("patch", 3), {"game": GAME})
+    arrays = dict(zip(("first_mu", "first_logvar"), first_frames))
+    notes = {"game": GAME, "vae": file_hash(vae), "action_space": describe_space(SPACE)}
+    save_weights(rnn, MDNRNN(3, sum(CHOICES), 8, 2, seed=1), notes, arrays)
+    return {"vae_weights": vae, "rnn_weights": rnn}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_gymnasiums_own_checker_is_content(networks):
+    env = gymnasium.make("reverie/Awake-v0", game=GAME, render_mode="rgb_array", **networks)
+    check_env(env.unwrapped)
+
+
+def test_what_is_seen_is_the_networks(networks):
+    from reverie.memory import load_rnn
+    from reverie.vision import load_vae
+
+    vae, rnn = load_vae(networks["vae_weights"]), load_rnn(networks["rnn_weights"])
+    env = reverie.awake_env.AwakeEnv(GAME, **networks, render_mode="rgb_array", time_steps=5)
+    observation, info = env.reset(seed=4)
+    assert not observation[3:].any()
+    for action in ([2, 0], [0, 1], [2, 1]):
+        codes = ActionCode.from_space(SPACE).encode(np.array([action]))
+        state = (
+            [observation[None, 3:], np.asarray(cell)]
+            if action != [2, 0]
+            else [np.zeros((1, 8))] * 2
+        )
+        hidden, cell = rnn.step(info["z"][None], codes, [np.float32(part) for part in state])
+        observation, reward, *_, info = env.step(np.array(action))
+        assert reward == (action[0] == 2)
+        np.testing.assert_allclose(observation[3:], np.asarray(hidden)[0], atol=1e-5)
+        np.testing.assert_array_equal(observation[:3], info["z"])
+        mu, logvar = (np.asarray(part)[0] for part in vae.encode(env.render()[None]))
+        assert (np.abs(info["z"] - mu) < 6 * np.exp(0.5 * logvar)).all()
+
+
+def test_networks_that_do_not_belong_together(networks, tmp_path):
+    from models.vae import VAE
+
+    other = tmp_path / "vae.h5"
+    save_weights(other, VAE("patch", 3, seed=5), {"game": GAME})
+    with pytest.raises(InputError, match="trained on latents of another VAE"):
+        reverie.awake_env.AwakeEnv(GAME, other, networks["rnn_weights"])
+
+
+def test_ppo_learns_in_the_dream_and_plays_the_game(networks):
+    sb3 = pytest.importorskip("stable_baselines3")
+    from stable_baselines3.common.env_util import make_vec_env
+    from stable_baselines3.common.evaluation import evaluate_policy
+
+    kwargs = {"rnn_weights": networks["rnn_weights"], "time_steps": 20}
+    dreams = make_vec_env("reverie/Dream-v0", n_envs=2, seed=0, env_kwargs=kwargs)
+    agent = sb3.PPO(
+        "MlpPolicy", dreams, n_steps=32, batch_size=32, n_epochs=2, seed=0, device="cpu"
+    )
+    before = [p.detach().numpy().copy() for p in agent.policy.parameters()]
+    agent.learn(64)
+    after = [p.detach().numpy() for p in agent.policy.parameters()]
+    assert any((one != other).any() for one, other in zip(before, after))
+    game = gymnasium.make("reverie/Awake-v0", game=GAME, time_steps=15, **networks)
+    returns, lengths = evaluate_policy(
+        agent, game, n_eval_episodes=2, return_episode_rewards=True, warn=False
+    )
+    assert len(returns) == 2
+    assert all(0 <= score <= length <= 15 for score, length in zip(returns, lengths))
