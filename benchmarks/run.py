@@ -27,6 +27,7 @@ from reverie.artifacts import write_json, write_text
 
 SUBJECTS = (
     "recording",
+    "driving",
     "vae_training",
     "encoding",
     "rnn_training",

@@ -7,7 +7,7 @@ from bandit import CHOICES
 from gymnasium.utils.env_checker import check_env
 
 import reverie.awake_env
-import reverie.dream_env  # noqa: F401  registers the dream
+import reverie.dream_env
 from reverie.actions import ActionCode, describe_space
 from reverie.artifacts import InputError, file_hash
 from reverie.weights import save_weights
@@ -41,20 +41,17 @@ def test_what_is_seen_is_the_networks(networks):
     from reverie.vision import load_vae
 
     vae, rnn = load_vae(networks["vae_weights"]), load_rnn(networks["rnn_weights"])
-    env = reverie.awake_env.AwakeEnv(GAME, **networks, render_mode="rgb_array", time_steps=5)
-    observation, info = env.reset(seed=4)
+    options = {"render_mode": "rgb_array", "features": "zhc", "time_steps": 5}
+    env = reverie.awake_env.AwakeEnv(GAME, **networks, **options)
+    observation, _ = env.reset(seed=4)
     assert not observation[3:].any()
     for action in ([2, 0], [0, 1], [2, 1]):
         codes = ActionCode.from_space(SPACE).encode(np.array([action]))
-        state = (
-            [observation[None, 3:], np.asarray(cell)]
-            if action != [2, 0]
-            else [np.zeros((1, 8))] * 2
-        )
-        hidden, cell = rnn.step(info["z"][None], codes, [np.float32(part) for part in state])
+        z, h, c = (part[None] for part in np.split(observation, [3, 11]))
+        state = [np.asarray(part)[0] for part in rnn.step(z, codes, [h, c])]
         observation, reward, *_, info = env.step(np.array(action))
         assert reward == (action[0] == 2)
-        np.testing.assert_allclose(observation[3:], np.asarray(hidden)[0], atol=1e-5)
+        np.testing.assert_allclose(observation[3:], np.concatenate(state), atol=1e-5)
         np.testing.assert_array_equal(observation[:3], info["z"])
         mu, logvar = (np.asarray(part)[0] for part in vae.encode(env.render()[None]))
         assert (np.abs(info["z"] - mu) < 6 * np.exp(0.5 * logvar)).all()

@@ -80,9 +80,9 @@ def test_seeding(rnn_weights):
     assert (rollout(envs, 1, seed=4)[0][0] != first[0][0]).any()
 
 
-@pytest.mark.parametrize("seed", [5, [9, 2, 4]])
+@pytest.mark.parametrize("seed", [5, [9, 2]])
 def test_a_vector_is_what_gymnasium_makes_of_single_dreams(rnn_weights, seed):
-    options = {"num_envs": 3, "rnn_weights": rnn_weights, "time_steps": 12}
+    options = {"num_envs": 2, "rnn_weights": rnn_weights, "time_steps": 12}
     ours = gymnasium.make_vec(ENV_ID, vectorization_mode="vector_entry_point", **options)
     theirs = gymnasium.make_vec(ENV_ID, vectorization_mode="sync", **options)
     one, other = (rollout(envs, 40, seed) for envs in (ours, theirs))
