@@ -1,0 +1,60 @@
+"""Frames repainted as if they were worth more or less, and whether that worked."""
+
+from pathlib import Path
+
+import numpy as np
+
+from reverie.artifacts import InputError, write_json
+from reverie.backend import compiled
+from reverie.masks.lesson import load_network, weights_path
+from reverie.masks.methods import in_batches, masking
+from reverie.masks.moments import Moments
+from reverie.plots import as_bytes, save_picture, tile
+
+SHOWN = 10  # frames in a picture
+EDITED = 200  # frames of each kind
+LEVELS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # injected values
+
+
+def inject(folder: Path, moments: Moments) -> dict:
+    """Put the thing into test frames of low value and take it out of those of high value.
+
+    Writes `inject.png` (each row one value, from 0 to 1) and `inject.json`: before and after, what
+    the critic thinks a frame is worth and, where there is truth, what share of its pixels the
+    network that was taught by exact masks takes for the thing.
+
+    Returns:
+        `added` and `removed`, each with `critic` and `truth`, means before and after.
+    """
+    vae, _ = load_network(folder / "vae", "CriticVAE", "train-vae")
+    values = in_batches(compiled(vae.critic.value))
+    frames = moments.read("test")
+    worth = values(frames)
+    order = np.argsort(worth, kind="stable")
+    count = min(EDITED, len(order) // 4)
+    if not count:
+        raise InputError(f"{moments.path}: {len(order)} test frames are too few; record more")
+    seers = {"critic": lambda shown: values(shown)}
+    if weights_path(folder / "ceiling").exists():
+        ceiling = masking(load_network(folder / "ceiling", "MaskNet", "train-ceiling")[0])
+        seers["truth"] = lambda shown: (ceiling(shown) >= 0.5).mean(axis=(1, 2))
+    result = {}
+    for name, rows, value in (("added", order[:count], 1.0), ("removed", order[-count:], 0.0)):
+        before, after = frames[rows], repaint(vae, frames[rows], value)
+        result[name] = {"frames": count} | {
+            seer: {"before": float(see(before).mean()), "after": float(see(after).mean())}
+            for seer, see in seers.items()
+        }
+    shown = frames[np.concatenate([order[: SHOWN // 2], order[-SHOWN // 2 :]])]
+    rows = [shown, *(repaint(vae, shown, value) for value in LEVELS)]
+    save_picture(folder / "inject.png", tile(rows))
+    write_json(folder / "inject.json", result)
+    return result
+
+
+def repaint(vae, frames: np.ndarray, value: float) -> np.ndarray:  # noqa: ANN001
+    """Reconstruct frames `(N, H, W, 3)` uint8 as if they were worth `value`, uint8 again."""
+    from keras import ops
+
+    told = compiled(lambda batch: vae.repaint(batch, ops.full((len(batch),), value)))
+    return as_bytes(in_batches(told)(frames))

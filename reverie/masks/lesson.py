@@ -1,0 +1,157 @@
+"""What a network of stage 6 is taught, and the run in which it learns it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reverie.artifacts import InputError, write_config
+from reverie.backend import start_backend, trains_with_xla
+from reverie.masks.moments import Moments
+from reverie.plots import save_curves
+from reverie.training import NotANumber, Trainer
+from reverie.vision import warm_cosine
+from reverie.weights import load_weights, read_header, save_weights
+
+if TYPE_CHECKING:
+    import keras
+
+MEND = "train it with: python 06_critic_masks.py"
+
+
+@dataclass
+class Lesson:
+    """One network's training.
+
+    Attributes:
+        folder: of its run; the weights are `<folder>/<name of the folder>.h5`.
+        moments: frames and values.
+        targets: the dataset that a batch holds beside the frames.
+        epochs: of the whole run.
+        patience: epochs without a better validation loss after which it ends; None for never.
+        batch_size: frames.
+        learning_rate: the highest.
+        seed: decides weights and order.
+        after_epoch: called with the epoch's row of numbers, which it may add to.
+        arguments: flags of the stage, for `config.json`.
+    """
+
+    folder: Path
+    moments: Moments
+    targets: str = "values"
+    epochs: int = 30
+    patience: int | None = None
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    seed: int = 0
+    after_epoch: Callable[[dict], None] = lambda row: None
+    arguments: dict = field(default_factory=dict)
+
+    @property
+    def weights(self) -> Path:
+        """Where the best weights go."""
+        return weights_path(self.folder)
+
+    def trainer(self, model: "keras.Model") -> Trainer:
+        """Compile a network and return what trains it."""
+        import keras
+
+        optimizer = keras.optimizers.Adam(self.learning_rate, global_clipnorm=10.0)
+        optimizer.build(model.trainable_variables)
+        model.compile(optimizer=optimizer, jit_compile=trains_with_xla())
+        size = self.batch_size
+        for part in ("train", "validation"):
+            if self.moments.sizes[part] < size:
+                raise InputError(
+                    f"{self.moments.path}: {self.moments.sizes[part]} frames to {part} do not fill "
+                    f"a batch of {size}; record more or lower --batch_size"
+                )
+        return Trainer(
+            model,
+            self.folder,
+            lambda epoch: self.moments.batches("train", size, self.seed + epoch, self.targets),
+            lambda: self.moments.batches("validation", size, 0, self.targets),
+            warm_cosine(self.learning_rate),
+            self.moments.sizes["train"] // size,
+        )
+
+    def settings(self, model: "keras.Model") -> dict:
+        """Return what must be the same when a run continues."""
+        names = ("epochs", "patience", "batch_size", "learning_rate", "seed")
+        values = {name: getattr(self, name) for name in names}
+        return values | {"network": model.get_config(), "moments": self.moments.header}
+
+
+def learn(lesson: Lesson, model: "keras.Model", afresh: bool = False) -> None:
+    """Train a network, or go on with it, and leave its best weights both on disk and in it.
+
+    Raises:
+        InputError: an earlier run had other flags, or the loss is no number.
+    """
+    trainer, name = lesson.trainer(model), lesson.folder.name
+    settings = lesson.settings(model)
+    if afresh:
+        trainer.start_afresh()
+    if trainer.resume() and trainer.progress.settings != settings:
+        raise InputError(
+            f"{trainer.checkpoint}: from a run with other flags or data; repeat those, choose "
+            "another --savefolder, or add --new_model to start afresh"
+        )
+    if trainer.is_done(lesson.epochs, lesson.patience) and lesson.weights.exists():
+        print(f"{name}: trained already, weights in {lesson.weights}")
+        load_weights(lesson.weights, model)
+        return
+    trainer.progress.settings = settings
+    write_config(lesson.folder, lesson.arguments, {"moments": lesson.moments.path})
+    print(f"{name}: {model.count_params():,} parameters")
+
+    def after_epoch(row: dict) -> None:
+        lesson.after_epoch(row)
+        trainer.progress.history[-1] |= {k: v for k, v in row.items() if k != "improved"}
+        if row["improved"]:
+            save_weights(lesson.weights, model, lesson.moments.header)
+        numbers = ", ".join(f"{k} {v:.4f}" for k, v in row.items() if isinstance(v, float))
+        print(f"{name}, epoch {row['epoch']}: {numbers}")
+
+    try:
+        trainer.run(lesson.epochs, after_epoch, lesson.patience)
+    except NotANumber as error:
+        raise InputError(f"{error}; lower --learning_rate") from error
+    load_weights(lesson.weights, model)
+    _plot(trainer)
+
+
+def _plot(trainer: Trainer) -> None:
+    history = trainer.progress.history
+    epochs = [row["epoch"] for row in history]
+    curves = {name: (epochs, [row[name] for row in history]) for name in ("loss", "val_loss")}
+    save_curves(trainer.folder / "curves.png", curves, "epoch", "loss")
+
+
+def weights_path(folder: Path) -> Path:
+    """Return the weights of a run by its folder."""
+    return folder / f"{folder.name}.h5"
+
+
+def load_network(folder: Path, network: str, train: str) -> tuple["keras.Model", dict]:
+    """Rebuild a network of stage 6 and return it with the notes of its file.
+
+    Args:
+        folder: of its run.
+        network: the name of its class.
+        train: the command of stage 6 that trains it.
+
+    Raises:
+        InputError: the weights are missing, damaged or of another network.
+    """
+    path = weights_path(folder)
+    config, notes = read_header(path, network, f"{MEND} {train}")
+    start_backend()
+    from models.critic import Critic
+    from models.critic_vae import CriticVAE
+    from models.mask_net import GuidedMaskNet, MaskNet
+
+    classes = {c.__name__: c for c in (Critic, CriticVAE, MaskNet, GuidedMaskNet)}
+    model = classes[network](**config)
+    load_weights(path, model)
+    return model, notes

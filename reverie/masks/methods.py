@@ -1,0 +1,98 @@
+"""Every way to mark what is rewarding, as a function from frames to scores of pixels."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from reverie.backend import compiled, gradient
+from reverie.masks.lesson import load_network, weights_path
+
+if TYPE_CHECKING:
+    from models.critic import Critic
+    from models.critic_vae import CriticVAE
+    from models.mask_net import GuidedMaskNet, MaskNet
+
+Method = Callable[[np.ndarray], np.ndarray]  # frames (N, H, W, 3) uint8 -> scores (N, H, W)
+BATCH = 64
+UNTAUGHT = ("full mask", "colour distance", "gradient saliency")  # learn no masks of their own
+
+
+def in_batches(function: Callable) -> Callable:
+    """Compile a function of a batch of float32 frames; the last batch is filled up with zeros."""
+
+    def whole(frames: np.ndarray) -> np.ndarray:
+        parts = []
+        for start in range(0, len(frames), BATCH):
+            batch = frames[start : start + BATCH].astype(np.float32)
+            padded = np.pad(batch, ((0, BATCH - len(batch)), (0, 0), (0, 0), (0, 0)))
+            parts.append(np.asarray(function(padded))[: len(batch)])
+        return np.concatenate(parts)
+
+    return whole
+
+
+def full_mask(frames: np.ndarray) -> np.ndarray:
+    """Mark everything."""
+    return np.ones(frames.shape[:3], np.float32)
+
+
+def colour_distance(frames: np.ndarray) -> np.ndarray:
+    """Score how far a pixel's colour is from the frame's median, in [0, 1]."""
+    median = np.median(frames, axis=(1, 2), keepdims=True)
+    return (np.linalg.norm(frames - median, axis=-1) / (255.0 * np.sqrt(3.0))).astype(np.float32)
+
+
+def saliency(critic: "Critic") -> Method:
+    """Score `V * sum |dV/dx|`, the gradient of the value to a pixel's colours."""
+    from keras import ops
+
+    slopes = in_batches(gradient(lambda frames: ops.sum(critic.value(frames))))
+    values = in_batches(compiled(critic.value))
+
+    def scores(frames: np.ndarray) -> np.ndarray:
+        return np.abs(slopes(frames)).sum(axis=-1) * values(frames)[:, None, None]
+
+    return scores
+
+
+def counterfactual(vae: "CriticVAE") -> Method:
+    """Score how much a pixel changes from the frame's own value to none, in [0, 1]."""
+    from keras import ops
+
+    def difference(frames):  # noqa: ANN001, ANN202
+        latents, values = vae.encode(frames)[0], vae.critic.value(frames)
+        own, low = vae.decode(latents, values), vae.decode(latents, ops.zeros_like(values))
+        return ops.mean(ops.abs(own - low), axis=-1)
+
+    return in_batches(compiled(difference))
+
+
+def masking(network: "MaskNet | GuidedMaskNet") -> Method:
+    """Score by a mask network, in [0, 1]."""
+    mask_net = getattr(network, "mask_net", network)
+    return in_batches(compiled(mask_net.mask))
+
+
+def trained_methods(folder: Path) -> dict[str, Method]:
+    """Return every method that the networks in a folder allow, by name.
+
+    Raises:
+        InputError: there is no critic.
+    """
+    critic, _ = load_network(folder / "critic", "Critic", "train-critic")
+    methods = {
+        "full mask": full_mask,
+        "colour distance": colour_distance,
+        "gradient saliency": saliency(critic),
+    }
+    taught = {
+        "critic-VAE": ("vae", "CriticVAE", counterfactual),
+        "guided masks": ("masks", "GuidedMaskNet", masking),
+        "exact masks (ceiling)": ("ceiling", "MaskNet", masking),
+    }
+    for name, (run, network, method) in taught.items():
+        if weights_path(folder / run).exists():
+            methods[name] = method(load_network(folder / run, network, "all")[0])
+    return methods
