@@ -27,34 +27,30 @@ def inject(folder: Path, moments: Moments) -> dict:
         `added` and `removed`, each with `critic` and `truth`, means before and after.
     """
     vae, _ = load_network(folder / "vae", "CriticVAE", "train-vae")
-    values = in_batches(compiled(vae.critic.value))
+    values, told = in_batches(compiled(vae.critic.value)), in_batches(compiled(vae.repaint))
+
+    def repaint(frames: np.ndarray, value: float) -> np.ndarray:
+        return as_bytes(told(frames, np.full(len(frames), value)))
+
     frames = moments.read("test")
     worth = values(frames)
     order = np.argsort(worth, kind="stable")
     count = min(EDITED, len(order) // 4)
     if not count:
         raise InputError(f"{moments.path}: {len(order)} test frames are too few; record more")
-    seers = {"critic": lambda shown: values(shown)}
+    seers = {"critic": values}
     if weights_path(folder / "ceiling").exists():
         ceiling = masking(load_network(folder / "ceiling", "MaskNet", "train-ceiling")[0])
         seers["truth"] = lambda shown: (ceiling(shown) >= 0.5).mean(axis=(1, 2))
     result = {}
     for name, rows, value in (("added", order[:count], 1.0), ("removed", order[-count:], 0.0)):
-        before, after = frames[rows], repaint(vae, frames[rows], value)
+        before, after = frames[rows], repaint(frames[rows], value)
         result[name] = {"frames": count} | {
             seer: {"before": float(see(before).mean()), "after": float(see(after).mean())}
             for seer, see in seers.items()
         }
     shown = frames[np.concatenate([order[: SHOWN // 2], order[-SHOWN // 2 :]])]
-    rows = [shown, *(repaint(vae, shown, value) for value in LEVELS)]
+    rows = [shown, *(repaint(shown, value) for value in LEVELS)]
     save_picture(folder / "inject.png", tile(rows))
     write_json(folder / "inject.json", result)
     return result
-
-
-def repaint(vae, frames: np.ndarray, value: float) -> np.ndarray:  # noqa: ANN001
-    """Reconstruct frames `(N, H, W, 3)` uint8 as if they were worth `value`, uint8 again."""
-    from keras import ops
-
-    told = compiled(lambda batch: vae.repaint(batch, ops.full((len(batch),), value)))
-    return as_bytes(in_batches(told)(frames))

@@ -20,14 +20,18 @@ UNTAUGHT = ("full mask", "colour distance", "gradient saliency")  # learn no mas
 
 
 def in_batches(function: Callable) -> Callable:
-    """Compile a function of a batch of float32 frames; the last batch is filled up with zeros."""
+    """Let a compiled function of float32 arrays work on any number of rows.
 
-    def whole(frames: np.ndarray) -> np.ndarray:
+    It sees one size of batch alone; the last one is filled up with zeros.
+    """
+
+    def whole(*arrays: np.ndarray) -> np.ndarray:
         parts = []
-        for start in range(0, len(frames), BATCH):
-            batch = frames[start : start + BATCH].astype(np.float32)
-            padded = np.pad(batch, ((0, BATCH - len(batch)), (0, 0), (0, 0), (0, 0)))
-            parts.append(np.asarray(function(padded))[: len(batch)])
+        for start in range(0, len(arrays[0]), BATCH):
+            rows = [array[start : start + BATCH].astype(np.float32) for array in arrays]
+            missing = BATCH - len(rows[0])
+            padded = [np.pad(part, [(0, missing)] + [(0, 0)] * (part.ndim - 1)) for part in rows]
+            parts.append(np.asarray(function(*padded))[: len(rows[0])])
         return np.concatenate(parts)
 
     return whole

@@ -23,19 +23,12 @@ def reconstruction_strip(vae: "CriticVAE") -> Callable[[np.ndarray], list[np.nda
     The rows are the original, the reconstruction with its own value, with a low and with a high
     one, and the difference between its own and the low one, scaled to its largest.
     """
-    from keras import ops
-
-    def paint(value: float | None) -> Callable:
-        def repaint(frames):  # noqa: ANN001, ANN202
-            values = vae.critic.value(frames)
-            return vae.repaint(frames, values if value is None else ops.full_like(values, value))
-
-        return in_batches(compiled(repaint))
-
-    own, low, high = paint(None), paint(0.0), paint(1.0)
+    worth, repaint = in_batches(compiled(vae.critic.value)), in_batches(compiled(vae.repaint))
 
     def rows(frames: np.ndarray) -> list[np.ndarray]:
-        painted = [own(frames), low(frames), high(frames)]
+        values = worth(frames)
+        told = (values, np.zeros_like(values), np.ones_like(values))
+        painted = [repaint(frames, value) for value in told]
         difference = np.abs(painted[0] - painted[1]).mean(axis=-1)
         return [frames, *map(as_bytes, painted), grey(difference)]
 
