@@ -1,6 +1,7 @@
 """Stage 6 on real rollouts of Crafter: labels, measures, methods, and all of its commands."""
 
 import csv
+import dataclasses
 import json
 import shlex
 import shutil
@@ -9,7 +10,7 @@ import cv2
 import h5py
 import numpy as np
 import pytest
-from helpers import load_script, run_stage
+from helpers import load_script, make_episode, run_stage
 
 from reverie.artifacts import InputError
 from reverie.games.crafter import COLUMNS, ROWS, SEMANTIC
@@ -31,7 +32,7 @@ from reverie.masks.moments import (
     split_worlds,
     steps_to_reward,
 )
-from reverie.rollouts import find_batches, iterate_episodes
+from reverie.rollouts import find_batches, iterate_episodes, merge_episodes, write_episode
 
 WORLDS, STEPS = 4, 60
 SIZES = shlex.split(
@@ -156,6 +157,28 @@ def test_batches_hold_whole_rows_in_another_order_for_another_seed(paths, tmp_pa
     other = list(moments.batches("train", 8, seed=2))
     assert all((a[0] == b[0]).all() for a, b in zip(batches, again))
     assert any((a[0] != b[0]).any() for a, b in zip(batches, other))
+
+
+def test_doom_goes_through_the_same_door(tmp_path):
+    """Damage is what a frame of Doom announces, monsters and fireballs are what does it."""
+    parts = [tmp_path / f"{number}.h5" for number in range(3)]
+    for number, part in enumerate(parts):
+        episode = make_episode(12, number)
+        damage = np.zeros(13, np.float32)
+        damage[7] = 20.0  # between frames 6 and 7
+        masks = np.zeros((13, 64, 64), np.uint8)
+        masks[:, :8, :8], masks[:, 60:, :] = 2, 4  # a fireball, and what is neither
+        infos = {"damage": damage, "object_mask": masks}
+        write_episode(part, dataclasses.replace(episode, infos=infos))
+    path = tmp_path / "doomrnn_0.h5"
+    merge_episodes(parts, path, {"game": "doomrnn"})
+    choice = Choice("doomrnn", reward="damage", windowsize=3, dataset_size=6)
+    moments = open_moments(tmp_path / "moments.h5", [path], choice)
+    np.testing.assert_array_equal(moments.read("test", "steps")[:8], [6, 5, 4, 3, 2, 1, 0, NEVER])
+    truth = moments.read("test", "truth")
+    assert truth.shape == (13, 64, 64)
+    assert truth[:, :8, :8].all()
+    assert truth.sum() == 13 * 64
 
 
 # Measures
