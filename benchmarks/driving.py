@@ -55,7 +55,7 @@ def save_comparison(path: Path) -> None:
             films.append(np.stack(frames)[list(SHOWN)])
         difference = np.abs(films[0].astype(int) - films[1])
         rows += [*films, np.minimum(4 * difference, 255).astype(np.uint8)]
-    save_picture(path, tile(rows).repeat(2, axis=0).repeat(2, axis=1))
+    save_picture(path, tile(rows))
 
 
 if __name__ == "__main__":
