@@ -166,6 +166,8 @@ def _interval(
     label, everywhere, total = (np.zeros_like(inside) for _ in range(3))
     for half, chosen in ((~halves, main[1]), (halves, main[0])):
         count = int(half.sum())
+        if count == 0:
+            continue  # a single dream; nothing is tested then
         times = rng.multinomial(count, np.full(count, 1.0 / count), RESAMPLES)
         joint, frames = seen.joint[half], seen.frames[half]
         inside += times @ np.take_along_axis(joint, chosen[None, None], axis=1)[:, 0]

@@ -13,7 +13,7 @@ import numpy as np
 from reverie.analysis.recordings import encode_recordings, find_recordings
 from reverie.analysis.scenes import EVENTS, Scene, labels
 from reverie.analysis.worlds import GAME
-from reverie.artifacts import file_hash
+from reverie.artifacts import InputError, file_hash
 from reverie.backend import compiled, start_backend
 from reverie.stage import progress
 from reverie.vision import warm_cosine
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from models.detector import Detector
     from models.vae import VAE
 
-EPISODES = 150  # to train on
-EVERY = 5  # frames: neighbours look alike
-EPOCHS = 6
+EPISODES = 300  # to train on
+EVERY = 10  # frames: neighbours look alike
+EPOCHS = 10
 BATCH = 64
 RATE = 2e-3
 RARE = 0.02  # a count that fewer frames reach, or fall short of, is not learned
@@ -91,16 +91,19 @@ def open_viewer(path: Path, vae: "VAE", vae_weights: Path, rollouts: Path, seed:
     """Load the detector of a VAE, or train it on the rollouts and keep it at `path`.
 
     Raises:
-        InputError: the rollouts cannot be used.
+        InputError: the rollouts cannot be used, or the detector there belongs to another VAE.
     """
     path, seen_by = Path(path), file_hash(vae_weights)
     if path.is_file():
         config, notes = read_header(path, "Detector", f"delete {path}: it is trained anew")
-        if notes["vae"] == seen_by:
-            detector = _build(config["statements"], seed)
-            load_weights(path, detector)
-            return Viewer(vae, detector, notes)
-        print(f"training anew: {path} belongs to another VAE")
+        if notes["vae"] != seen_by:
+            raise InputError(
+                f"{path}: a detector for pictures of another VAE than {vae_weights}; name another "
+                "place, where one is trained"
+            )
+        detector = _build(config["statements"], seed)
+        load_weights(path, detector)
+        return Viewer(vae, detector, notes)
     detector, notes = train_detector(vae, Path(rollouts), seed)
     notes = {"game": GAME, "vae": seen_by} | notes
     save_weights(path, detector, notes, dtype="float16")

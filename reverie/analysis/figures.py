@@ -8,7 +8,6 @@ from reverie.analysis.training import TrainingRun
 from reverie.plots import as_bytes, tile
 
 DPI = 80
-COLOURS = [f"C{index}" for index in range(10)]
 MARKS = {
     "explosion": "x",
     "fireball appears": "o",
@@ -192,28 +191,25 @@ def training_curves(runs: list[TrainingRun]) -> Figure:
     return figure
 
 
-def lines(
-    curves: dict[str, tuple], x_label: str, y_label: str, title: str = "", note: str = ""
-) -> Figure:
-    """Draw curves with intervals.
+def promises(promised: dict[str, dict], given: dict) -> Figure:
+    """Draw the score that dreams promise by temperature, and the one that the game gives.
 
     Args:
-        curves: by name x, y and optionally lower and upper edges.
-        x_label: of the horizontal axis.
-        y_label: of the vertical axis.
-        title: over the plot.
-        note: below it.
+        promised: summaries by temperature.
+        given: the summary of the game.
     """
     figure, axes = _axes((7.5, 4.2))
-    for name, (x, y, *edges) in curves.items():
-        (line,) = axes.plot(x, y, marker="o", markersize=4, label=name)
-        if edges:
-            axes.fill_between(x, *edges, color=line.get_color(), alpha=0.2, linewidth=0)
-    axes.set(xlabel=x_label, ylabel=y_label, title=title)
+    temperatures = [float(t) for t in promised]
+    mean = [row["mean"] for row in promised.values()]
+    low, high = zip(*(row["interval"] for row in promised.values()))
+    axes.plot(temperatures, mean, marker="o", label="promised by the dream")
+    axes.fill_between(temperatures, low, high, alpha=0.2, linewidth=0)
+    axes.axhline(given["mean"], color="C1", label="given by the game")
+    axes.axhspan(*given["interval"], color="C1", alpha=0.2, linewidth=0)
+    axes.set(xlabel="temperature", ylabel="score: tics alive")
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
-    _note(figure, note)
     return figure
 
 

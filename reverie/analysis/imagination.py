@@ -12,6 +12,7 @@ from reverie.artifacts import InputError
 from reverie.backend import compiled
 from reverie.policies import episode_seeds, open_loop_actions
 
+CHUNK = 50  # steps of a compiled loop
 FREE = -1  # no component is forced
 FORCED = 1e9  # added to the noise of the forced component's logit
 
@@ -61,8 +62,8 @@ class Imagination:
 
     def __init__(self, world: World, settings: DreamSettings | None = None) -> None:
         self.world, self.settings = world, settings or DreamSettings()
-        self._play = compiled(self._scan)
-        self._remember = compiled(self._warm)
+        self._play = compiled(self._chunk)
+        self._remember = compiled(world.rnn.step)
 
     def free(self, count: int, seed: int) -> Dreams:
         """Dream `count` dreams from recorded first frames, played as the recording was."""
@@ -96,10 +97,11 @@ class Imagination:
             count: dreams.
             seed: decides what is dreamt.
         """
-        hidden, cell = self._remember(
-            recording.mu[None, :warm_up], recording.actions[None, :warm_up]
-        )
-        state = {"z": recording.mu[warm_up][None], "h": np.asarray(hidden), "c": np.asarray(cell)}
+        state = [np.zeros((1, self.world.rnn.units), np.float32)] * 2
+        for mu, action in zip(recording.mu[:warm_up], recording.actions[:warm_up]):
+            state = self._remember(mu[None], action[None], state)
+        hidden, cell = map(np.asarray, state)
+        state = {"z": recording.mu[warm_up][None], "h": hidden, "c": cell}
         begin = {name: np.repeat(values, count, axis=0) for name, values in state.items()}
         return self._run(begin, np.full(count, FREE), seed)
 
@@ -126,10 +128,10 @@ class Imagination:
         if self.world.rnn.form == "joint":
             forced = forced[:, None] == np.arange(self.world.rnn.num_mixtures)
             given["choice"] += np.float32(FORCED) * forced
-        latents, weights, ends = (np.asarray(r) for r in self._play(begin, given))
-        latents = np.concatenate([begin["z"][None], latents]).transpose(1, 0, 2)
-        lengths = np.where(ends.any(axis=0), ends.argmax(axis=0) + 1, steps)
-        return Dreams(latents, np.moveaxis(weights, 0, 1), lengths)
+        latents, weights, ends = self._play_all(begin, given)
+        latents = np.concatenate([begin["z"][:, None], latents], axis=1)
+        lengths = np.where(ends.any(axis=1), ends.argmax(axis=1) + 1, steps)
+        return Dreams(latents, weights, lengths)
 
     def _noise(self, count: int, seed: int) -> dict[str, np.ndarray]:
         """Draw the luck of `count` dreams, each from a generator of its own."""
@@ -146,10 +148,34 @@ class Imagination:
             "end": np.stack([rng.random(steps) for rng in luck], axis=1),
         }
 
-    def _scan(self, begin: dict, given: dict) -> tuple:
+    def _play_all(self, state: dict, given: dict) -> tuple[np.ndarray, ...]:
+        """Return latents `(R, T, Z)`, weights `(R, T, ...)` and ends `(R, T)` of all steps."""
+        rnn, steps, records = self.world.rnn, self.settings.steps, []
+        for start in range(0, steps, CHUNK):
+            part = {name: values[start : start + CHUNK] for name, values in given.items()}
+            missing = CHUNK - len(part["end"])
+            part = {n: np.pad(v, [(0, missing)] + [(0, 0)] * (v.ndim - 1)) for n, v in part.items()}
+            state, record = self._play(state, part)
+            records.append(np.asarray(record))
+        record = np.concatenate(records)[:steps].transpose(1, 0, 2)
+        latents, weights, ends = np.split(record, [rnn.latent_size, record.shape[-1] - 1], axis=-1)
+        weights = weights.reshape(*weights.shape[:2], *given["choice"].shape[2:])
+        return latents, weights, ends[..., 0] > 0.5
+
+    def _chunk(self, state: dict, given: dict) -> tuple:
+        """Dream `CHUNK` steps; return the state and what was dreamt, `(CHUNK, R, ...)`."""
         from keras import ops
 
-        return ops.scan(self._step, begin, given)[1]
+        rnn, count = self.world.rnn, ops.shape(state["z"])[0]
+        weights = rnn.num_mixtures * (1 if rnn.form == "joint" else rnn.latent_size)
+        record = ops.zeros((CHUNK, count, rnn.latent_size + weights + 1))
+
+        def body(step: Any, carry: tuple) -> tuple:
+            state, record = carry
+            state, row = self._step(state, {name: values[step] for name, values in given.items()})
+            return state, ops.slice_update(record, (step, 0, 0), row[None])
+
+        return ops.fori_loop(0, CHUNK, body, (state, record))
 
     def _step(self, state: dict, now: dict) -> tuple:
         from keras import ops
@@ -165,21 +191,10 @@ class Imagination:
         )
         latents = latents / rnn.latent_scale
         weights = ops.softmax(rnn.mixture.split(predicted["mixture"])[0])
+        weights = ops.reshape(weights, (ops.shape(latents)[0], -1))
         ends = now["end"] < ops.sigmoid(predicted["termination"])
-        return {"z": latents, "h": hidden, "c": cell}, (latents, weights, ends)
-
-    def _warm(self, mu: Any, actions: Any) -> tuple:
-        """Return the state `(1, H)` after true frames `(1, W, Z)` and actions `(1, W, A)`."""
-        from keras import ops
-
-        inputs = ops.concatenate([mu * self.world.rnn.latent_scale, actions], axis=-1)
-        zeros = ops.zeros((1, self.world.rnn.units))
-
-        def step(state: list, now: Any) -> tuple:
-            state = list(self.world.rnn.lstm.cell(now, state)[1])
-            return state, state[0]
-
-        return tuple(ops.scan(step, [zeros, zeros], ops.moveaxis(inputs, 1, 0))[0])
+        row = ops.concatenate([latents, weights, ops.cast(ends, "float32")[:, None]], axis=-1)
+        return {"z": latents, "h": hidden, "c": cell}, row
 
 
 def _split(dreams: Dreams, groups: int) -> list[Dreams]:

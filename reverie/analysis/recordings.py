@@ -92,6 +92,20 @@ def encode_recordings(
     return recordings
 
 
+def around_explosion(recordings: list[Recording], steps: int) -> tuple[Recording, int]:
+    """Find a stretch of `steps` with an explosion in its middle.
+
+    Returns:
+        The first episode that has one and the step with which the stretch begins; where no episode
+        has one, the beginning of the longest.
+    """
+    for recording in recordings:
+        exploding = np.flatnonzero(recording.scene.explosion[: -steps // 2])
+        if len(exploding) and exploding[0] >= steps // 2:
+            return recording, int(exploding[0]) - steps // 2
+    return max(recordings, key=lambda recording: len(recording.actions)), 0
+
+
 @dataclass(frozen=True)
 class Prediction:
     """What a network expected of the T frames after the first, each from the true ones before it.
