@@ -153,6 +153,13 @@ def creativity_study(
     return result
 
 
+def around_change(weights: np.ndarray, steps: int) -> slice:
+    """Return the stretch of `steps` around the step in which the weights `(T, K)` change most."""
+    change = np.abs(np.diff(weights, axis=0)).sum(axis=1)
+    start = int(np.clip(change.argmax() - steps // 2, 0, max(0, len(weights) - steps)))
+    return slice(start, start + steps)
+
+
 def reality(viewer: Viewer, recordings: list[Recording]) -> dict:
     """Return what recorded episodes hold: by the game's truth, and by the detector."""
     return {
