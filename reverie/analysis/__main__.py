@@ -5,7 +5,7 @@ Needs MDN-RNNs with a joint mixture and recorded episodes with ground truth. Wri
 The same command again skips the networks that are done.
 
     # a minute's try
-    python -m reverie.analysis --rollouts tiny/rollouts --episodes 4 --dreams 4 --steps 60 \\
+    python -m reverie.analysis --rollouts tiny/rollouts --episodes 4 --dreams 6 --steps 60 \\
         --vae_weights tiny/final_full_vae_weights.h5 --output_folder tiny/analysis \\
         --rnn_weights tiny/rnn/run_1/final_rnn_weights.h5
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from reverie.analysis.recordings import Recording
     from reverie.analysis.worlds import World
 
+SOME = 25  # episodes that are predicted at every temperature
 SETTINGS = ("episodes", "dreams", "steps", "seed")
 
 
@@ -56,7 +57,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=1000, help="longest dream")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
-    for name, least in (("episodes", 1), ("dreams", 2), ("steps", 1)):
+    for name, least in (("episodes", 1), ("dreams", 4), ("steps", 1)):
         if getattr(args, name) < least:
             parser.error(f"--{name} must be at least {least}")
     return args
@@ -136,13 +137,14 @@ def study(
     earlier = DreamSettings(args.steps, sigma_temperature=studies.EARLIER_SIGMA)
     short = DreamSettings(min(args.steps, studies.COMMITTED_STEPS))
     temperatures = studies.TEMPERATURES
+    some = recordings[:: max(1, len(recordings) // SOME)]
     return {
         "real": studies.real_study(world, recordings, seed),
         "dreams": studies.dream_study(world, viewer, DreamSettings(args.steps), args.dreams, seed),
         "dreams_earlier": studies.dream_study(world, viewer, earlier, args.dreams, seed),
         "committed": studies.committed_study(world, viewer, few, seed, short),
         "creativity": studies.creativity_study(
-            world, viewer, recordings, args.dreams, seed, temperatures, args.steps
+            world, viewer, some, args.dreams // 2, seed, temperatures, args.steps
         ),
     }
 
