@@ -54,6 +54,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     search.add_argument("--new_model", action="store_true", help="start afresh")
     dream = parser.add_argument_group("dream and game")
     dream.add_argument("--temperature", type=float, default=1.15)
+    dream.add_argument(
+        "--sigma_temperature", type=float, help="of the spread inside a component alone"
+    )
     dream.add_argument("--threshold_ends", action="store_true", help="end dreams as the article")
     dream.add_argument("--time_steps", type=int, default=2100, help="longest episode")
     dream.add_argument("--difficulty", type=int, default=4, help="Doom's skill, 1 to 5")
@@ -69,8 +72,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
             parser.error(f"--{name} must be at least 1")
     if args.population < 4 or args.eval_episodes < 2:
         parser.error("--population must be at least 4, --eval_episodes at least 2")
-    if args.temperature <= 0 or args.sigma_init <= 0:
-        parser.error("--temperature and --sigma_init must be positive")
+    for name in ("temperature", "sigma_temperature", "sigma_init"):
+        if getattr(args, name) is not None and getattr(args, name) <= 0:
+            parser.error(f"--{name} must be positive")
     return args
 
 

@@ -29,6 +29,9 @@ class MDNRNN(keras.Model):
             one-component head on the same LSTM, without influence on it, that the mixture is
             compared with.
         latent_scale: latents are multiplied by it on their way in and divided on their way out.
+        action_levels: into how many equal parts of [-1, 1] the game sorts each number of an action
+            (Doom: 3, for left, stay and right); 0 if it takes them as they are. The network is
+            shown the part, so that it need not learn where one ends.
         termination_weight: factor of the termination's cross-entropy in the loss. Deaths and
             survivals weigh the same, which keeps the hazard calibrated.
         seed: decides the latents that are drawn in training.
@@ -43,6 +46,7 @@ class MDNRNN(keras.Model):
         mixture: str = "joint",
         heads: tuple[str, ...] = HEADS,
         latent_scale: float = 1.0,
+        action_levels: int = 0,
         termination_weight: float = 1.0,
         seed: int = 0,
         **kwargs: Any,
@@ -51,7 +55,7 @@ class MDNRNN(keras.Model):
         self.latent_size, self.action_size, self.units = latent_size, action_size, units
         self.num_mixtures, self.form = num_mixtures, mixture
         self.heads, self.termination_weight = tuple(heads), termination_weight
-        self.latent_scale = latent_scale
+        self.latent_scale, self.action_levels = latent_scale, action_levels
         self.mixture = Mixture(latent_size, num_mixtures, mixture)
         self.scalars = [name for name in self.heads if name != "gaussian"]
         self.lstm = keras.layers.LSTM(units, return_sequences=True, name="lstm")
@@ -85,6 +89,7 @@ class MDNRNN(keras.Model):
             "mixture": self.form,
             "heads": list(self.heads),
             "latent_scale": self.latent_scale,
+            "action_levels": self.action_levels,
             "termination_weight": self.termination_weight,
         }
 
@@ -99,9 +104,17 @@ class MDNRNN(keras.Model):
         outputs = {name: raw[..., size + index] for index, name in enumerate(self.scalars)}
         return {"mixture": raw[..., :size]} | outputs
 
+    def _join(self, latents: Any, actions: Any) -> Any:
+        actions = ops.cast(actions, "float32")
+        if self.action_levels:
+            last = self.action_levels - 1
+            level = ops.floor((actions + 1.0) / 2.0 * self.action_levels)
+            actions = ops.clip(level, 0, last) / last * 2.0 - 1.0
+        return ops.concatenate([latents, actions], axis=-1)
+
     def step(self, latents: Any, actions: Any, state: list[Any]) -> list[Any]:
         """Move the LSTM one step: `(B, Z)`, `(B, A)`, state `[h, c]` of `(B, H)` -> new state."""
-        inputs = ops.concatenate([latents * self.latent_scale, actions], axis=-1)
+        inputs = self._join(latents * self.latent_scale, actions)
         return list(self.lstm.cell(inputs, state)[1])
 
     def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
@@ -118,8 +131,7 @@ class MDNRNN(keras.Model):
         mu, logvar = (ops.cast(inputs[name], "float32") for name in ("mu", "logvar"))
         noise = keras.random.normal(ops.shape(mu), seed=self.seed_generator)
         latents = (mu + ops.exp(0.5 * logvar) * noise) * self.latent_scale
-        actions = ops.cast(inputs["actions"], "float32")
-        hidden = self.lstm(ops.concatenate([latents[:, :-1], actions], axis=-1))
+        hidden = self.lstm(self._join(latents[:, :-1], inputs["actions"]))
         outputs = self.predictions(hidden) | {"next_latent": latents[:, 1:]}
         if "gaussian" in self.heads:
             outputs["gaussian"] = self.gaussian_head(ops.stop_gradient(hidden))

@@ -25,7 +25,7 @@ class InputError(Exception):
 
 
 @contextlib.contextmanager
-def atomic_path(path: Path, suffix: str = ".tmp") -> Iterator[Path]:
+def atomic_path(path: Path, suffix: str = ".tmp", durable: bool = True) -> Iterator[Path]:
     """Yield a temporary name beside `path`; on success it becomes `path`, otherwise it is removed.
 
     The file is flushed to the disk before it is renamed, so a reader never sees half of it, not
@@ -34,6 +34,8 @@ def atomic_path(path: Path, suffix: str = ".tmp") -> Iterator[Path]:
     Args:
         path: the final name; its folder is created.
         suffix: how the temporary name ends, for writers that insist on an extension.
+        durable: wait for the disk. Without it a killed process still leaves whole files, but a
+            power cut may leave some cut off.
 
     Raises:
         OSError: the folder cannot be written to or the disk is full; `path` is as it was before.
@@ -45,10 +47,12 @@ def atomic_path(path: Path, suffix: str = ".tmp") -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        _flush_to_disk(temporary)
+        if durable:
+            _flush_to_disk(temporary)
         temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, path)
-        _flush_to_disk(path.parent)
+        if durable:
+            _flush_to_disk(path.parent)
     except OSError as error:
         error.filename = error.filename or str(path)  # h5py does not say it
         raise

@@ -26,6 +26,7 @@ class DreamVectorEnv(VectorEnv):
         num_envs: dreams at a time.
         features: `z`, `zh` or `zhc`.
         temperature: of the mixture.
+        sigma_temperature: of the spread inside a component; the same by default.
         time_steps: longest dream.
         vae_weights: lets `render` show the dream.
         render_mode: `rgb_array` or None.
@@ -43,6 +44,7 @@ class DreamVectorEnv(VectorEnv):
         num_envs: int = 1,
         features: str = "zh",
         temperature: float = 1.15,
+        sigma_temperature: float | None = None,
         time_steps: int = 2100,
         vae_weights: Path | None = None,
         render_mode: str | None = None,
@@ -51,7 +53,7 @@ class DreamVectorEnv(VectorEnv):
             raise ValueError(f"features must be one of {FEATURES}, not {features!r}")
         self.num_envs, self.features, self.render_mode = num_envs, features, render_mode
         self._rnn = load_rnn(Path(rnn_weights))
-        options = DreamOptions(temperature, time_steps)
+        options = DreamOptions(temperature, time_steps, sigma_temperature=sigma_temperature)
         self._dream = Dream(self._rnn, *load_first_frames(Path(rnn_weights)), options)
         self._decode = None
         if vae_weights is not None:

@@ -32,13 +32,17 @@ class _Storage(io.FileIO):
 
 
 @contextlib.contextmanager
-def atomic_hdf5(path: Path) -> Iterator[h5py.File]:
+def atomic_hdf5(path: Path, durable: bool = True) -> Iterator[h5py.File]:
     """Yield a new HDF5 file that becomes `path` when the block ends without an error.
+
+    Args:
+        path: the final name.
+        durable: see `atomic_path`.
 
     Raises:
         OSError: the folder cannot be written to or the disk is full; `path` is as it was before.
     """
-    with atomic_path(path, ".h5") as temporary, _Storage(temporary, "w+") as storage:
+    with atomic_path(path, ".h5", durable) as temporary, _Storage(temporary, "w+") as storage:
         try:
             with h5py.File(storage, "w") as file:
                 yield file

@@ -24,15 +24,16 @@ def wandering(rng: np.random.Generator, steps: int, space: gymnasium.spaces.Box)
     """Draw held actions whose pace and side are drawn anew for every episode.
 
     An action is held for 1 to 200 steps on average, the logarithm of that mean uniform, and leans
-    by up to half the space to one side. Some episodes dither, some cross the whole room, some stand
-    at a wall: a dream learned from them knows what becomes of each.
+    to one side, in most episodes a little, by at most half the space. Some episodes dither, some
+    cross the whole room, some stand at a wall: a dream learned from them knows what becomes of
+    each.
 
     Returns:
         `(steps, A)` float32.
     """
     mean_hold = np.exp(rng.uniform(0.0, np.log(MEAN_HOLD)))
     holds = rng.geometric(1.0 / mean_hold, size=steps)
-    lean = rng.uniform(-0.5, 0.5, size=space.shape)
+    lean = rng.uniform(-0.5, 0.5, size=space.shape) * rng.uniform(size=space.shape)
     draws = np.clip(lean + rng.uniform(-0.5, 0.5, size=(steps, *space.shape)), -0.5, 0.5)
     draws = (space.high + space.low) / 2 + (space.high - space.low) * draws
     return np.repeat(draws, holds, axis=0)[:steps].astype(np.float32)

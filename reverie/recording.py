@@ -11,7 +11,7 @@ import gymnasium
 from reverie.artifacts import InputError
 from reverie.games import game_class
 from reverie.policies import episode_seeds
-from reverie.rollouts import batch_path, check_batch, merge_episodes
+from reverie.rollouts import batch_path, check_batch, is_whole, merge_episodes
 from reverie.stage import progress, stop_signal
 from reverie.workers import GameWorkers
 
@@ -91,7 +91,7 @@ class Recorder:
             "env_version": game.version,
             "preprocessing": game.preprocessing,
             "observation_space": _describe(game.observation_space),
-            "action_space": _describe(game.action_space),
+            "action_space": _describe(game.action_space, levels=game.action_levels),
             "policy": self.policy,
             "seed": self.seed,
             "options": json.dumps(self.options, sort_keys=True),
@@ -103,7 +103,7 @@ class Recorder:
         self._check_parts(parts)
         seeds = episode_seeds(self.seed, start, count)
         jobs = [(seed, parts / f"{index:05d}.h5") for index, seed in enumerate(seeds)]
-        missing = [job for job in jobs if not job[1].exists()]
+        missing = [job for job in jobs if not is_whole(job[1])]
         begin = time.perf_counter()
         description = batch_path(self.folder, self.game, batch).name
         with progress(total=count, initial=count - len(missing), desc=description) as bar:
@@ -127,7 +127,7 @@ class Recorder:
         note.write_text(same)
 
 
-def _describe(space: gymnasium.spaces.Box) -> str:
+def _describe(space: gymnasium.spaces.Box, **more: int) -> str:
     return json.dumps(
         {
             "type": type(space).__name__,
@@ -136,4 +136,5 @@ def _describe(space: gymnasium.spaces.Box) -> str:
             "high": float(space.high.max()),
             "dtype": str(space.dtype),
         }
+        | more
     )

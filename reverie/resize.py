@@ -1,4 +1,4 @@
-"""Area-resizing to 64x64, seven times as fast as OpenCV's, to the bit the same.
+"""Resizing to 64x64, several times as fast as OpenCV's, to the bit the same.
 
 OpenCV averages areas of a size that is no whole number one value at a time, which took a quarter of
 a recorded step. Compiled by numba, whose loops over neighbouring values become vector instructions.
@@ -62,3 +62,23 @@ def _average_columns(band: np.ndarray, small: np.ndarray) -> None:
             right = (shared + band[a + 9] + band[a + 12]) * scale
             small[target + channel] = np.uint8(left + half)
             small[target + 3 + channel] = np.uint8(right + half)
+
+
+@numba.njit(cache=True)
+def nearest_resize(labels: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """Take the nearest label for each pixel of the small picture and look it up in a table.
+
+    Args:
+        labels: `(rows, columns)` uint8.
+        table: `(256,)` uint8, what each label becomes.
+
+    Returns:
+        `(64, 64)` uint8, as `cv2.resize` with `INTER_NEAREST` and `cv2.LUT` give it.
+    """
+    rows, columns = labels.shape
+    small = np.empty((SIZE, SIZE), np.uint8)
+    for row in range(SIZE):
+        line = labels[int(row * (rows / SIZE))]
+        for column in range(SIZE):
+            small[row, column] = table[line[int(column * (columns / SIZE))]]
+    return small

@@ -37,7 +37,9 @@ class Search:
         self.controller = Controller(
             args.features, rnn.latent_size, rnn.units, rnn.action_size, bias
         )
-        options = DreamOptions(args.temperature, args.time_steps, args.threshold_ends)
+        options = DreamOptions(
+            args.temperature, args.time_steps, args.threshold_ends, args.sigma_temperature
+        )
         self.dream = Dream(rnn, *load_first_frames(args.rnn_weights), options)
         self.scorer = GameScorer(workers, self.vae, rnn, self.controller)
         self.evolution = Evolution(

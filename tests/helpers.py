@@ -103,7 +103,7 @@ def write_latents(path: Path, lengths: list[int], size: int = 4, **changes: np.n
         "game": "doomrnn",
         "latent_size": size,
         "vae": "0123456789abcdef",
-        "action_space": {"shape": [1]},
+        "action_space": {"shape": [1], "levels": 3},
         "policy": "held_random",
         "options": OPTIONS,
     }

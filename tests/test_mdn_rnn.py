@@ -262,3 +262,21 @@ def test_configuration_rebuilds_the_network(form, heads):
     again = MDNRNN(**rnn.get_config())
     assert again.get_config() == rnn.get_config()
     assert [v.shape for v in again.weights] == [v.shape for v in rnn.weights]
+
+
+def test_the_network_sees_the_part_of_an_action_that_the_game_plays():
+    rnn = MDNRNN(Z, 1, 5, K, action_levels=3)
+    latents, state = np.ones((6, Z), np.float32), [np.zeros((6, 5), np.float32)] * 2
+    actions = np.array([[-1.0], [-0.34], [-0.32], [0.32], [0.34], [1.0]], np.float32)
+    hidden = np.asarray(rnn.step(latents, actions, state)[0])
+    left, stay, right = hidden[:2], hidden[2:4], hidden[4:]
+    for same in (left, stay, right):
+        np.testing.assert_allclose(same[0], same[1], atol=1e-6)
+    assert not np.allclose(left[0], stay[0])
+    assert not np.allclose(stay[0], right[0])
+    plain = MDNRNN(**rnn.get_config() | {"action_levels": 0})
+    plain.set_weights(rnn.get_weights())
+    exact = np.asarray(
+        plain.step(latents[:3], np.array([[-1.0], [0.0], [1.0]]), [part[:3] for part in state])[0]
+    )
+    np.testing.assert_allclose(exact, hidden[[0, 2, 4]], atol=1e-6)

@@ -1,10 +1,10 @@
-"""Area-resizing, beside OpenCV's."""
+"""Resizing, beside OpenCV's."""
 
 import cv2
 import numpy as np
 import pytest
 
-from reverie.resize import area_resize
+from reverie.resize import area_resize, nearest_resize
 
 
 @pytest.mark.parametrize("rows", [64, 100, 105, 120])
@@ -30,3 +30,11 @@ def test_takes_a_part_of_a_larger_image():
 def test_other_shapes_are_refused(shape):
     with pytest.raises(ValueError, match="160 columns"):
         area_resize(np.zeros(shape, np.uint8))
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (100, 160), (105, 161), (480, 640)])
+def test_nearest_same_as_opencv(shape):
+    rng = np.random.default_rng(3)
+    labels, table = rng.integers(0, 256, shape, np.uint8), rng.integers(0, 256, 256, np.uint8)
+    expected = cv2.LUT(cv2.resize(labels, (64, 64), interpolation=cv2.INTER_NEAREST), table)
+    np.testing.assert_array_equal(nearest_resize(labels, table), expected)

@@ -14,7 +14,9 @@ from reverie.rollouts import (
     check_batch,
     episode_lengths,
     find_batches,
+    is_whole,
     iterate_episodes,
+    write_episode,
 )
 
 
@@ -54,6 +56,16 @@ def test_builder_collects_steps():
     assert episode.actions.dtype == episode.rewards.dtype == np.float32
     np.testing.assert_array_equal(episode.terminations, [False, False, True])
     np.testing.assert_array_equal(episode.infos["health"], [100, 90, 89, 88])
+
+
+def test_a_part_that_a_power_cut_has_shortened_is_not_whole(tmp_path):
+    part = tmp_path / "00000.h5"
+    assert not is_whole(part)
+    write_episode(part, make_episode(5, 1))
+    assert is_whole(part)
+    for beginning in cuts(part):
+        part.write_bytes(beginning)
+        assert not is_whole(part)
 
 
 def test_batches_come_in_order_of_their_numbers(tmp_path):

@@ -14,7 +14,8 @@ def game_class(name: str) -> type[gymnasium.Env]:
     """Return the environment class of a game.
 
     Every game shows frames `(64, 64, 3)` uint8, and its `info` holds the ground truth of the frame
-    under the same keys at every step.
+    under the same keys at every step. `action_levels` says into how many equal parts it sorts each
+    number of an action, 0 if it does not.
 
     Raises:
         InputError: no game has that name.

@@ -3,12 +3,11 @@
 import os
 from typing import Any
 
-import cv2
 import gymnasium
 import numpy as np
 import vizdoom
 
-from reverie.resize import area_resize
+from reverie.resize import area_resize, nearest_resize
 
 ROWS = 100  # of 120: the article crops its 480 rows at 400, just above the status bar
 BUTTONS = ([1, 0], [0, 0], [0, 1])  # move left, stay, move right
@@ -39,6 +38,7 @@ class TakeCover(gymnasium.Env):
     version = vizdoom.__version__
     preprocessing = 1
     objects = {"monster": MONSTER, "fireball": FIREBALL}
+    action_levels = 3  # left, stay, right
     controller_bias = False  # the article's Doom controller has 1,088 weights and no bias
     observation_space = gymnasium.spaces.Box(0, 255, (64, 64, 3), np.uint8)
     action_space = gymnasium.spaces.Box(-1.0, 1.0, (1,), np.float32)
@@ -119,5 +119,4 @@ def _objects(state: vizdoom.GameState) -> tuple[list[int], np.ndarray]:
         if kind is not None and label.y < ROWS:
             count[kind] += 1
             bits[label.value] = (MONSTER, FIREBALL)[kind]
-    nearest = cv2.resize(state.labels_buffer[:ROWS], (64, 64), interpolation=cv2.INTER_NEAREST)
-    return count, cv2.LUT(nearest, bits)
+    return count, nearest_resize(state.labels_buffer[:ROWS], bits)
