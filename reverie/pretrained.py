@@ -1,9 +1,10 @@
-"""Weights to share: a VAE and an MDN-RNN that belong together, halved to float16.
+"""Weights to share: a VAE, an MDN-RNN and a detector that belong together, halved to float16.
 
     python -m reverie.pretrained --vae_weights runs/doom/vae/final_full_vae_weights.h5 \\
-        --rnn_weights runs/mixtures/k5_seed0/final_rnn_weights.h5 --folder pretrained --name doom
+        --rnn_weights runs/mixtures/k5_seed0/final_rnn_weights.h5 --folder pretrained --name doom \\
+        --detector runs/mixtures/analysis/detector.h5
 
-Both remember how they were trained, and the MDN-RNN which file its VAE is in now.
+They remember how they were trained, and which file their VAE is in now.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from reverie.agents import check_same_vae
+from reverie.analysis.detectors import load_detector
 from reverie.artifacts import file_hash
 from reverie.memory import load_first_frames, load_rnn, read_rnn_header
 from reverie.stage import conduct
@@ -21,11 +23,20 @@ from reverie.vision import load_vae, read_vae_header
 from reverie.weights import save_weights
 
 
-def export(vae_weights: Path, rnn_weights: Path, folder: Path, name: str) -> tuple[Path, Path]:
-    """Write `<name>_vae.h5` and `<name>_rnn_<mixture>.h5` in float16; return their paths.
+def export(
+    vae_weights: Path, rnn_weights: Path, folder: Path, name: str, detector: Path | None = None
+) -> list[Path]:
+    """Write `<name>_vae.h5`, `<name>_rnn_<mixture>.h5` and `<name>_detector.h5` in float16.
+
+    Args:
+        vae_weights: what stage 2 wrote.
+        rnn_weights: what stage 4 wrote.
+        folder: where they go.
+        name: how they begin.
+        detector: what `python -m reverie.analysis` trained for that VAE, if there is one.
 
     Raises:
-        InputError: a file cannot be used, or the two do not belong together.
+        InputError: a file cannot be used, or they do not belong together.
     """
     _, vae_notes = read_vae_header(vae_weights)
     config, rnn_notes = read_rnn_header(rnn_weights)
@@ -36,7 +47,16 @@ def export(vae_weights: Path, rnn_weights: Path, folder: Path, name: str) -> tup
     frames = {key: values.astype(np.float16) for key, values in frames}
     notes = rnn_notes | origin(rnn_weights) | {"vae": file_hash(vae_path)}
     save_weights(rnn_path, load_rnn(rnn_weights), notes, frames, dtype="float16")
-    return vae_path, rnn_path
+    written = [vae_path, rnn_path]
+    if detector is not None:
+        written.append(folder / f"{name}_detector.h5")
+        _export_detector(detector, vae_weights, vae_path, written[-1])
+    return written
+
+
+def _export_detector(detector: Path, vae_weights: Path, vae_path: Path, path: Path) -> None:
+    network, notes = load_detector(detector, vae_weights)
+    save_weights(path, network, notes | {"vae": file_hash(vae_path)}, dtype="float16")
 
 
 def origin(weights: Path) -> dict:
@@ -60,10 +80,12 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--vae_weights", type=Path, required=True)
     parser.add_argument("--rnn_weights", type=Path, required=True)
+    parser.add_argument("--detector", type=Path)
     parser.add_argument("--folder", type=Path, default=Path("pretrained"))
     parser.add_argument("--name", default="doom")
     args = parser.parse_args(argv)
-    for path in export(args.vae_weights, args.rnn_weights, args.folder, args.name):
+    inputs = args.vae_weights, args.rnn_weights
+    for path in export(*inputs, args.folder, args.name, args.detector):
         print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 
 

@@ -12,7 +12,7 @@ import pytest
 from helpers import ROOT
 
 from reverie.analysis.__main__ import main
-from reverie.analysis.detectors import judge, open_viewer
+from reverie.analysis.detectors import judge, load_detector, open_viewer
 from reverie.analysis.recordings import around_explosion, encode_recordings, find_recordings
 from reverie.analysis.scenes import Scene
 from reverie.analysis.tables import markdown
@@ -211,8 +211,10 @@ def test_tables():
     assert markdown(rows).splitlines() == [*expected, "| b | – | 1, 2 |"]
 
 
-def test_exported_weights_dream_the_same(run, tmp_path):
-    vae_path, rnn_path = export(run.vae_weights, run.rnn_weights, tmp_path, "tiny")
+def test_exported_weights_dream_the_same(run, analysed, tmp_path):
+    inputs = run.vae_weights, run.rnn_weights
+    vae_path, rnn_path, detector = export(*inputs, tmp_path, "tiny", analysed / "detector.h5")
+    assert load_detector(detector, vae_path)[1]["accuracy"]
     world = load_world(vae_path, rnn_path)
     original = load_world(run.vae_weights, run.rnn_weights)
     for ours, theirs in zip(world.rnn.weights, original.rnn.weights):

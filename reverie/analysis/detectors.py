@@ -93,21 +93,27 @@ def open_viewer(path: Path, vae: "VAE", vae_weights: Path, rollouts: Path, seed:
     Raises:
         InputError: the rollouts cannot be used, or the detector there belongs to another VAE.
     """
-    path, seen_by = Path(path), file_hash(vae_weights)
-    if path.is_file():
-        config, notes = read_header(path, "Detector", f"delete {path}: it is trained anew")
-        if notes["vae"] != seen_by:
-            raise InputError(
-                f"{path}: a detector for pictures of another VAE than {vae_weights}; name another "
-                "place, where one is trained"
-            )
-        detector = _build(config["statements"], seed)
-        load_weights(path, detector)
-        return Viewer(vae, detector, notes)
-    detector, notes = train_detector(vae, Path(rollouts), seed)
-    notes = {"game": GAME, "vae": seen_by} | notes
-    save_weights(path, detector, notes, dtype="float16")
-    return Viewer(vae, detector, notes)
+    path = Path(path)
+    if not path.is_file():
+        detector, notes = train_detector(vae, Path(rollouts), seed)
+        notes = {"game": GAME, "vae": file_hash(vae_weights)} | notes
+        save_weights(path, detector, notes, dtype="float16")
+    return Viewer(vae, *load_detector(path, vae_weights))  # what was kept, rounding and all
+
+
+def load_detector(path: Path, vae_weights: Path) -> tuple["Detector", dict]:
+    """Load a detector and its notes.
+
+    Raises:
+        InputError: the file cannot be used, or the detector knows the pictures of another VAE.
+    """
+    mend = "name another place, where one is trained"
+    config, notes = read_header(path, "Detector", mend)
+    if notes["vae"] != file_hash(vae_weights):
+        raise InputError(f"{path}: knows the pictures of another VAE than {vae_weights}; {mend}")
+    detector = _build(config["statements"], seed=0)
+    load_weights(path, detector)
+    return detector, notes
 
 
 def _build(statements: int, seed: int) -> "Detector":

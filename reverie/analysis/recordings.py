@@ -159,8 +159,7 @@ class Forecaster:
         from keras import ops
 
         rnn, mixture = self.rnn, self.rnn.mixture
-        inputs = ops.concatenate([mu[:, :-1] * rnn.latent_scale, actions], axis=-1)
-        raw = rnn.predictions(rnn.lstm(inputs))["mixture"]
+        raw = rnn.predictions(rnn.hidden(mu[:, :-1], actions))["mixture"]
         logits, means, sigmas = mixture.split(raw)
         distance = (mu[:, 1:, None] * rnn.latent_scale - means) / sigmas
         fit = -ops.sum(0.5 * ops.square(distance) + ops.log(sigmas), axis=-1)
