@@ -1,5 +1,6 @@
 """Dreams to look into: reset between them, committed to a component, warmed up, tempered."""
 
+import gymnasium
 import numpy as np
 import pytest
 
@@ -8,6 +9,7 @@ from reverie.analysis.recordings import Forecaster, Recording
 from reverie.analysis.scenes import Scene
 from reverie.analysis.worlds import World
 from reverie.artifacts import InputError
+from reverie.policies import episode_seeds, open_loop_actions
 
 STEPS = CHUNK + 7  # not a whole number of compiled loops
 
@@ -60,7 +62,7 @@ def test_a_dream_is_what_the_network_says_step_by_step(world, imagination, dream
     """The first steps by hand, with the state at zero and the noise of the dream's own number."""
     rnn, noise = world.rnn, imagination._noise(5, 3)
     state = [np.zeros((1, 8), np.float32)] * 2
-    actions = _actions(world, 5)
+    actions = actions_of(world, 5, 3)
     for step in range(4):
         latents = dreams.latents[2:3, step]
         hidden, cell = rnn.step(latents, actions[2:3, step], state)
@@ -71,14 +73,11 @@ def test_a_dream_is_what_the_network_says_step_by_step(world, imagination, dream
         np.testing.assert_allclose(dreams.latents[2:3, step + 1], drawn, rtol=1e-4, atol=1e-5)
 
 
-def _actions(world, count):
-    import gymnasium
-
-    from reverie.policies import episode_seeds, open_loop_actions
-
+def actions_of(world, count, seed, steps=STEPS):
+    """Return the actions `(R, T, A)` that dreams of this seed are played with."""
     space = gymnasium.spaces.Box(-1.0, 1.0, (1,), np.float32)
-    seeds = episode_seeds(3, 0, count, "evaluate")
-    return np.stack([open_loop_actions(world.policy, seed, STEPS, space) for seed in seeds])
+    seeds = episode_seeds(seed, 0, count, "evaluate")
+    return np.stack([open_loop_actions(world.policy, s, steps, space) for s in seeds])
 
 
 def test_committed_dreams_are_drawn_from_one_component(world):
@@ -86,27 +85,16 @@ def test_committed_dreams_are_drawn_from_one_component(world):
     settings = DreamSettings(6, sigma_temperature=1e-12)
     committed = Imagination(world, settings).committed(3, seed=1)
     assert len(committed) == 2
-    rnn, noise = world.rnn, None
+    rnn = world.rnn
     first = committed[0].latents[:, 0]
     np.testing.assert_array_equal(first, committed[1].latents[:, 0])
-    actions = _actions_of(world, 3, 1, 6)
+    actions = actions_of(world, 3, 1, 6)
     for component, dreams in enumerate(committed):
         state = [np.zeros((3, 8), np.float32)] * 2
         hidden, _ = rnn.step(first, actions[:, 0], state)
         means = np.asarray(rnn.mixture.split(rnn.predictions(hidden)["mixture"])[1])
         np.testing.assert_allclose(dreams.latents[:, 1], means[:, component], atol=1e-4)
-    assert noise is None
     assert (committed[0].latents[:, 1] != committed[1].latents[:, 1]).any()
-
-
-def _actions_of(world, count, seed, steps):
-    import gymnasium
-
-    from reverie.policies import episode_seeds, open_loop_actions
-
-    space = gymnasium.spaces.Box(-1.0, 1.0, (1,), np.float32)
-    seeds = episode_seeds(seed, 0, count, "evaluate")
-    return np.stack([open_loop_actions(world.policy, s, steps, space) for s in seeds])
 
 
 def test_the_two_temperatures_are_separate(world, dreams):
@@ -125,7 +113,7 @@ def test_the_two_temperatures_are_separate(world, dreams):
 def _means_after(world, dreams):
     """Return the components' means for each dreamt frame, `(R, T, K, Z)`, teacher-forced."""
     rnn = world.rnn
-    actions = _actions(world, 5)
+    actions = actions_of(world, 5, 3)
     hidden = rnn.lstm(np.concatenate([dreams.latents[:, :-1], actions], axis=-1))
     return np.asarray(rnn.mixture.split(rnn.predictions(hidden)["mixture"])[1])
 
@@ -134,7 +122,7 @@ def test_warm_up_is_the_state_of_the_true_frames(world, recording):
     imagination = Imagination(world, DreamSettings(4))
     warm = imagination.after(recording, 20, 3, seed=0)
     np.testing.assert_array_equal(warm.latents[:, 0], np.repeat(recording.mu[20:21], 3, axis=0))
-    actions = _actions_of(world, 3, 0, 4)
+    actions = actions_of(world, 3, 0, 4)
     inputs = np.concatenate([recording.mu[:20], recording.actions[:20]], axis=-1)
     for dream in range(3):
         now = np.concatenate([recording.mu[20], actions[dream, 0]])[None]
