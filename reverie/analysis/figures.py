@@ -95,7 +95,7 @@ def weights_over_strip(
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
     strip.imshow(tile([frames[every // 2 :: every]], scale=1, gap=1), aspect="auto")
     strip.set_axis_off()
-    strip.set_title(f"every {every}th frame", fontsize=8)
+    strip.set_title(f"one frame of {every}", fontsize=8)
     return figure
 
 
