@@ -99,14 +99,14 @@ def weights_over_strip(
     return figure
 
 
-def film_rows(rows: dict[str, np.ndarray], shown: int = 12, scale: float = 1.0) -> Figure:
+def film_rows(rows: dict[str, np.ndarray], shown: int = 12) -> Figure:
     """Draw rows of frames, evenly spaced over each, with a name before each row."""
-    figure = Figure(figsize=(13 * scale, 1.12 * scale * len(rows)), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=(9.5, 0.82 * len(rows)), dpi=DPI, layout="constrained")
     axes = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
     for panel, (name, frames) in zip(axes, rows.items()):
         index = np.linspace(0, len(frames) - 1, shown).round().astype(int)
         panel.imshow(tile([as_bytes(frames[index])], scale=1, gap=1))
-        panel.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
+        panel.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
         panel.set(xticks=[], yticks=[])
     return figure
 
