@@ -12,7 +12,13 @@ import pytest
 from helpers import ROOT
 
 from reverie.analysis.__main__ import main
-from reverie.analysis.detectors import judge, load_detector, open_viewer
+from reverie.analysis.detectors import (
+    _scene,
+    _smoothed,
+    judge,
+    load_detector,
+    open_viewer,
+)
 from reverie.analysis.recordings import around_explosion, encode_recordings, find_recordings
 from reverie.analysis.scenes import Scene
 from reverie.analysis.tables import markdown
@@ -169,6 +175,22 @@ def test_the_detector_is_kept_and_belongs_to_its_vae(run, analysed, tmp_path):
     other.write_bytes(run.vae_weights.read_bytes() + b" ")
     with pytest.raises(InputError, match="another VAE"):
         open_viewer(path, world.vae, other, run.rollouts)
+
+
+def test_counts_begin_at_their_floor():
+    statements = [("fireballs", 1), ("fireballs", 2), ("monsters", 3), ("explosion", 1)]
+    holds = np.array([[1, 1, 0, 0], [0, 1, 1, 0], [1, 0, 1, 1]], bool)
+    scene = _scene(holds, statements, {"monsters": 2, "fireballs": 0})
+    assert scene.fireballs.tolist() == [2, 1, 1]
+    assert scene.monsters.tolist() == [2, 3, 3]
+    assert scene.explosion.tolist() == [False, False, True]
+    assert not scene.left_wall.any()
+
+
+def test_a_detector_does_not_flicker():
+    holds = np.array([0, 0, 1, 0, 0, 1, 1, 1, 0, 1, 1, 0, 0, 0], bool)[:, None]
+    smooth = [0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0]
+    assert _smoothed(holds)[:, 0].astype(int).tolist() == smooth
 
 
 def test_judging_a_detector():
