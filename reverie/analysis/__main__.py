@@ -76,7 +76,7 @@ def main(argv: list[str] | None = None) -> None:
 
     episodes = find_recordings(args.rollouts, args.episodes, held_out=True)
     waiting = [path for path in args.rnn_weights if not _is_done(args, path)]
-    if not waiting and (args.output_folder / "analysis.json").exists():
+    if not waiting and _are_collected(args, names):
         print(f"nothing to do: analysed already, see {args.output_folder / 'analysis.json'}")
         return
     if waiting:
@@ -101,6 +101,14 @@ def _is_done(args: argparse.Namespace, rnn_weights: Path) -> bool:
         return json.loads(path.read_text())["identity"] == _identity(args, rnn_weights)
     except (FileNotFoundError, *UNREADABLE):
         return False
+
+
+def _are_collected(args: argparse.Namespace, names: list[str]) -> bool:
+    try:
+        whole = json.loads((args.output_folder / "analysis.json").read_text())
+    except (FileNotFoundError, *UNREADABLE):
+        return False
+    return list(whole["networks"]) == names
 
 
 def analyse(args: argparse.Namespace, waiting: list[Path], episodes: list) -> None:
