@@ -19,6 +19,8 @@ from reverie.analysis.detectors import (
     load_detector,
     open_viewer,
 )
+from reverie.analysis.notebooks import execute
+from reverie.analysis.notebooks import parameters as told_of
 from reverie.analysis.recordings import around_explosion, encode_recordings, find_recordings
 from reverie.analysis.scenes import Scene
 from reverie.analysis.tables import markdown
@@ -278,18 +280,29 @@ def parameters(run, name, folder):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebooks_run_from_top_to_bottom(run, analysed, tmp_path, path):
-    import papermill
-
-    told = {
-        k: str(v) if isinstance(v, Path) else v
-        for k, v in parameters(run, path.stem, analysed).items()
-    }
-    done = papermill.execute_notebook(
-        path, tmp_path / path.name, told, cwd=path.parent, progress_bar=False
-    )
-    outputs = [output for cell in done.cells for output in cell.get("outputs", [])]
+    told = parameters(run, path.stem, analysed)
+    told = {name: str(v) if isinstance(v, Path) else v for name, v in told.items()}
+    execute(path, tmp_path / path.name, told)
+    cells = json.loads((tmp_path / path.name).read_text())["cells"]
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
     assert any("image/png" in output.get("data", {}) for output in outputs)
-    assert not [output for output in outputs if output.output_type == "error"]
+    assert not [output for output in outputs if output["output_type"] == "error"]
+    assert not [cell for cell in cells if "papermill" in cell["metadata"]]
+
+
+def test_a_notebook_that_fails_is_named(tmp_path):
+    folder = tmp_path / "none"
+    with pytest.raises(InputError, match=r"4_training_performance.*no run with a metrics"):
+        execute(NOTEBOOKS[3], tmp_path / "out.ipynb", {"folders": [str(folder)]})
+    assert not list(tmp_path.iterdir())
+
+
+def test_notebooks_are_told_of_another_run(tmp_path):
+    assert told_of(NOTEBOOKS[3], ROOT / "runs" / "doom") == {}
+    told = told_of(NOTEBOOKS[3], tmp_path)
+    assert told == {"folders": ["../pretrained/runs", f"{tmp_path}/rnn"]}
+    told = told_of(NOTEBOOKS[0], tmp_path)
+    assert told == {"rollouts": f"{tmp_path}/rollouts"}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
