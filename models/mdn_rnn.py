@@ -119,6 +119,10 @@ class MDNRNN(keras.Model):
             actions = ops.clip(level, 0, last) / last * 2.0 - 1.0
         return ops.concatenate([latents, actions], axis=-1)
 
+    def hidden(self, latents: Any, actions: Any) -> Any:
+        """Run the LSTM from zero over whole sequences `(B, L, Z)`, `(B, L, A)`: `(B, L, H)`."""
+        return self.lstm(self._join(latents * self.latent_scale, actions))
+
     def step(self, latents: Any, actions: Any, state: list[Any]) -> list[Any]:
         """Move the LSTM one step: `(B, Z)`, `(B, A)`, state `[h, c]` of `(B, H)` -> new state."""
         inputs = self._join(latents * self.latent_scale, actions)
