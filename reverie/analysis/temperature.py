@@ -63,7 +63,9 @@ def filmed(
 ) -> dict[str, np.ndarray]:
     """Film one dream of a controller at each temperature, from the same first frame."""
     return {
-        f"{temperature:g}": film_dream(dream_at(world, temperature, steps), world.vae, *agent, seed)
+        f"{temperature:g}": film_dream(
+            dream_at(world, temperature, steps), world.vae, *agent, seed, longest=steps
+        )
         for temperature in temperatures
     }
 
