@@ -48,7 +48,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     play.add_argument(
         "--policy",
         default="held_random",
-        help=f"{', '.join(POLICIES)}, or the controller.h5 of stage 5",
+        help=f"{', '.join(POLICIES)}, gatherer (Crafter), or the controller.h5 of stage 5",
     )
     play.add_argument("--seed", type=int, default=0, help="decides every episode")
     play.add_argument("--render", action="store_true", help="show the game in a window")
@@ -65,9 +65,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def make_player(policy: str, game: str, seed: int) -> Player:
     """Return what plays the episodes: a policy by name or a trained controller."""
-    if policy in POLICIES:
+    names = (*POLICIES, *game_class(game).policies)
+    if policy in names:
         return named_player(policy, game_class(game).at_once)
-    require_file(Path(policy), "policy or controller", f"choose from {', '.join(POLICIES)}")
+    require_file(Path(policy), "policy or controller", f"choose from {', '.join(names)}")
     from reverie.agents import agent_player
 
     return agent_player(Path(policy), game)

@@ -26,17 +26,17 @@ class GameHost:
 
     def reset(self, seed: int, path: Path | None = None) -> np.ndarray:
         """Start an episode, recorded to `path` if there is one; return the first frame."""
-        observation, info = self.game.reset(seed=seed)
+        observation, self.info = self.game.reset(seed=seed)
         self.path = path
-        self.builder = EpisodeBuilder(seed, observation, info) if path else None
+        self.builder = EpisodeBuilder(seed, observation, self.info) if path else None
         return observation
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool]:
         """Play one step; return frame, reward and whether the episode is over."""
-        observation, reward, terminated, truncated, info = self.game.step(action)
+        observation, reward, terminated, truncated, self.info = self.game.step(action)
         done = terminated or truncated
         if self.builder is not None:
-            self.builder.add(action, observation, reward, terminated, truncated, info)
+            self.builder.add(action, observation, reward, terminated, truncated, self.info)
             if done:
                 write_episode(self.path, self.builder.build())
         return observation, reward, done
@@ -44,12 +44,20 @@ class GameHost:
     def play(self, seed: int, policy: str, path: Path | None = None) -> Result:
         """Play a whole episode with a policy by name."""
         frame = self.reset(seed, path)
-        choose = chooser(policy, seed, self.time_steps, self.game.action_space)
+        choose = self._chooser(policy, seed)
         steps, total, done = 0, 0.0, False
         while not done:
-            frame, reward, done = self.step(choose(steps, frame))
+            frame, reward, done = self.step(choose(steps, frame, self.info))
             steps, total = steps + 1, total + reward
         return steps, total
+
+    def _chooser(self, policy: str, seed: int) -> Callable:
+        """Return a function `(step, frame, info) -> action` for an episode."""
+        if policy in self.game.policies:
+            player = self.game.player(policy, np.random.default_rng([seed, 1]))
+            return lambda _step, _frame, info: player.act(info)
+        choose = chooser(policy, seed, self.time_steps, self.game.action_space)
+        return lambda step, frame, _info: choose(step, frame)
 
     def play_many(self, jobs: list[tuple[int, Path]], policy: str) -> list[Result]:
         """Record whole episodes of a game that is played many at a time in one batch.
@@ -76,15 +84,14 @@ class GameHost:
         def begin(slot: int, frame: np.ndarray, info: dict) -> None:
             job = coming.pop(slot)
             seed = jobs[job][0]
-            choose = chooser(policy, seed, self.time_steps, self.game.action_space)
-            running[slot] = job, EpisodeBuilder(seed, frame, info), choose
+            running[slot] = job, EpisodeBuilder(seed, frame, info), self._chooser(policy, seed)
             expect(slot)
 
         for slot in range(batch.count):
             expect(slot)
         while running or coming:
             actions = {
-                slot: choose(len(builder.steps), builder.observations[-1])
+                slot: choose(len(builder.steps), builder.observations[-1], builder.infos[-1])
                 for slot, (_, builder, choose) in running.items()
             }
             for slot, step in batch.step(actions):

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from importlib.metadata import version
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -43,6 +44,19 @@ class Crafter(Game):
     fps = 10
     objects = {name: 1 << bit for bit, name in enumerate(SHOWN)}
     truth = "semantic"
+    rewards = {
+        "wood": ("tree",),
+        "sapling": ("grass",),
+        "drink": ("water",),
+        "stone": ("stone",),
+        "coal": ("coal",),
+        "iron": ("iron",),
+        "diamond": ("diamond",),
+        "cow": ("cow",),
+    }
+    view = (ROWS * CELL, COLUMNS * CELL)
+    cell = CELL
+    policies = ("gatherer",)
 
     def __init__(self, time_steps: int = 10_000) -> None:
         self._env = crafter.Env(length=time_steps)
@@ -75,6 +89,32 @@ class Crafter(Game):
             "daylight": np.float32(world.daylight),
             "sleeping": np.bool_(player.sleeping),
         }
+
+    @classmethod
+    def earned(cls, reward: str, rewards: np.ndarray, infos: dict[str, np.ndarray]) -> np.ndarray:
+        """Return in which steps of an episode a reward was earned: `(T,)` bool.
+
+        The achievements count what was collected. The inventory does not: it is full at nine, and
+        what the tenth tree gives is lost.
+        """
+        if reward == "reward":
+            return rewards > 0
+        name = "eat_cow" if reward == "cow" else f"collect_{reward}"
+        return np.diff(infos["achievements"][:, ACHIEVEMENTS.index(name)]) > 0
+
+    @classmethod
+    def reward_masks(cls, reward: str, infos: dict[str, np.ndarray]) -> np.ndarray | None:
+        """Return which pixels show what earns a reward: `(N, 64, 64)` bool, None if not known."""
+        if reward not in cls.rewards or cls.truth not in infos:
+            return None
+        return np.any([cell_masks(infos[cls.truth], kind) for kind in cls.rewards[reward]], axis=0)
+
+    @classmethod
+    def player(cls, policy: str, rng: np.random.Generator) -> Any:
+        """Return the scripted player."""
+        from reverie.games.gatherer import Gatherer  # which reads the numbers of this module
+
+        return {"gatherer": Gatherer}[policy](rng)
 
     @classmethod
     def object_masks(cls, truth: np.ndarray) -> np.ndarray:

@@ -41,6 +41,7 @@ class TakeCover(Game):
     fps = 35
     objects = {"monster": MONSTER, "fireball": FIREBALL}
     action_levels = 3  # left, stay, right
+    rewards = {"damage": ("monster", "fireball")}
     controller_bias = False  # the article's Doom controller has 1,088 weights and no bias
     windowed = True
     scored_in_steps = True
@@ -70,6 +71,11 @@ class TakeCover(Game):
             self._look()
         truncated = not terminated and self._steps >= self.time_steps
         return self._frame, float(reward), terminated, truncated, self._info()
+
+    @classmethod
+    def earned(cls, reward: str, rewards: np.ndarray, infos: dict[str, np.ndarray]) -> np.ndarray:
+        """Return in which steps of an episode a reward was earned, or damage taken: `(T,)` bool."""
+        return rewards > 0 if reward == "reward" else infos["damage"][1:] > 0
 
     def close(self) -> None:
         """End the engine."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -26,6 +27,11 @@ class Game(gymnasium.Env):
         fps: frames a second of its films.
         objects: bit of each kind of object in `object_masks`; empty where they are not known.
         truth: the info that `object_masks` is made from.
+        rewards: what stage 6 can explain, by name, and the kinds of things that earn it; see
+            `earned` and `reward_masks`. `reward`, the game's own, is there for every game.
+        view: rows and columns of the frame that show the world; the rest tells of the player.
+        cell: pixels of the cells that the world is made of, 0 where there are none.
+        policies: players by name that only this game has, see `player`.
         controller_bias: whether the controller has a bias.
         windowed: whether the game can be shown in a window while it is played.
         scored_with: options that final scores are taken with, whatever flags say.
@@ -44,6 +50,10 @@ class Game(gymnasium.Env):
     fps = 30
     objects: dict[str, int] = {}
     truth = "object_mask"
+    rewards: dict[str, tuple[str, ...]] = {}
+    view = (64, 64)
+    cell = 0
+    policies: tuple[str, ...] = ()
     controller_bias = True
     windowed = False
     scored_with: dict[str, object] = {}
@@ -62,6 +72,33 @@ class Game(gymnasium.Env):
     def object_masks(cls, truth: np.ndarray) -> np.ndarray:
         """Return which pixels show which `objects`: `(N, 64, 64)` uint8 of bits."""
         return truth
+
+    @classmethod
+    def earned(cls, reward: str, rewards: np.ndarray, infos: dict[str, np.ndarray]) -> np.ndarray:
+        """Return in which steps of an episode a reward was earned.
+
+        Args:
+            reward: `reward` or a key of `cls.rewards`.
+            rewards: the game's own, `(T,)`.
+            infos: of the T + 1 frames.
+
+        Returns:
+            `(T,)` bool.
+        """
+        return rewards > 0
+
+    @classmethod
+    def reward_masks(cls, reward: str, infos: dict[str, np.ndarray]) -> np.ndarray | None:
+        """Return which pixels show what earns a reward: `(N, 64, 64)` bool, None if not known."""
+        if reward not in cls.rewards or cls.truth not in infos:
+            return None
+        bits = sum(cls.objects[name] for name in cls.rewards[reward])
+        return (cls.object_masks(infos[cls.truth]) & bits).astype(bool)
+
+    @classmethod
+    def player(cls, policy: str, rng: np.random.Generator) -> Any:
+        """Return what plays an episode under one of `policies`: `act(info)` gives actions."""
+        raise KeyError(policy)
 
 
 def import_gym() -> None:
