@@ -109,6 +109,7 @@ def build(args: argparse.Namespace, latents: Latents) -> "MDNRNN":
     rnn = MDNRNN(
         latent_size=latents.latent_size,
         action_size=latents.action_size,
+        reward_scale=latents.reward_scale(),
         action_levels=latents.header["action_space"]["levels"],
         units=args.units,
         num_mixtures=args.num_mixtures,

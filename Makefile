@@ -5,17 +5,23 @@ VENV   ?= .venv
 RUN    ?= runs/doom
 SEED   ?= 0
 BIN    := $(VENV)/bin
+# Where notebooks go with their outputs; `make notebooks NOTEBOOKS=notebooks` stores them.
+NOTEBOOKS ?= $(RUN)/notebooks
 
-.PHONY: help run test lint bench clean
+.PHONY: help run notebooks test lint bench clean
 
 help:
 	@echo "make run    record Doom, learn to dream it, evolve an agent in the dream, score it"
+	@echo "make notebooks   run the notebooks on what make run wrote"
 	@echo "make test   run the tests"
 	@echo "make lint   check format and style"
 	@echo "make bench  measure, and write the tables of README.md"
 
 run: $(VENV)/.run
 	$(BIN)/python -m reverie.quickstart --folder "$(RUN)" --seed $(SEED)
+
+notebooks: $(VENV)/.notebooks
+	$(BIN)/python -m reverie.analysis.notebooks --run "$(RUN)" --output_folder "$(NOTEBOOKS)"
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
@@ -37,6 +43,11 @@ $(VENV)/.run: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(VENV)/.notebooks: $(VENV)/.run requirements-notebooks.lock
+	@echo "== installing what notebooks need"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-notebooks.lock
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements-dev.lock

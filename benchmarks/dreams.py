@@ -6,6 +6,7 @@ import numpy as np
 
 from benchmarks.rows import Row, alternate, compare, seconds
 from benchmarks.workplace import GAME, OPTIONS, Workplace
+from reverie.actions import describe_space
 from reverie.backend import compiled
 from reverie.controllers import Controller
 from reverie.dreams import Dream, DreamOptions
@@ -78,7 +79,8 @@ def _gymnasium(
 
     path = place.folder / "dreams" / "final_rnn_weights.h5"
     arrays = dict(zip(("first_mu", "first_logvar"), first))
-    save_weights(path, rnn, {"game": GAME}, arrays)
+    notes = {"game": GAME, "action_space": describe_space(game_class(GAME).action_space)}
+    save_weights(path, rnn, notes, arrays)
     parameters = np.repeat(population, ROLLOUTS, axis=0)
     environment = DreamVectorEnv(path, len(parameters), controller.features)
     size = rnn.latent_size

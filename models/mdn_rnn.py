@@ -32,6 +32,8 @@ class MDNRNN(keras.Model):
         action_levels: into how many equal parts of [-1, 1] the game sorts each number of an action
             (Doom: 3, for left, stay and right); 0 if it takes them as they are. The network is
             shown the part, so that it need not learn where one ends.
+        reward_scale: what the reward's error is measured in, such as its standard deviation in the
+            data, so that games that count in hundreds learn like those that count in ones.
         termination_weight: factor of the termination's cross-entropy in the loss. Deaths and
             survivals weigh the same, which keeps the hazard calibrated.
         seed: decides the latents that are drawn in training.
@@ -47,6 +49,7 @@ class MDNRNN(keras.Model):
         heads: tuple[str, ...] = HEADS,
         latent_scale: float = 1.0,
         action_levels: int = 0,
+        reward_scale: float = 1.0,
         termination_weight: float = 1.0,
         seed: int = 0,
         **kwargs: Any,
@@ -56,6 +59,7 @@ class MDNRNN(keras.Model):
         self.num_mixtures, self.form = num_mixtures, mixture
         self.heads, self.termination_weight = tuple(heads), termination_weight
         self.latent_scale, self.action_levels = latent_scale, action_levels
+        self.reward_scale = reward_scale
         self.mixture = Mixture(latent_size, num_mixtures, mixture)
         self.scalars = [name for name in self.heads if name != "gaussian"]
         self.lstm = keras.layers.LSTM(units, return_sequences=True, name="lstm")
@@ -90,6 +94,7 @@ class MDNRNN(keras.Model):
             "heads": list(self.heads),
             "latent_scale": self.latent_scale,
             "action_levels": self.action_levels,
+            "reward_scale": self.reward_scale,
             "termination_weight": self.termination_weight,
         }
 
@@ -102,6 +107,8 @@ class MDNRNN(keras.Model):
         raw = self.head(hidden)
         size = self.mixture.parameters
         outputs = {name: raw[..., size + index] for index, name in enumerate(self.scalars)}
+        if "reward" in outputs:
+            outputs["reward"] = outputs["reward"] * self.reward_scale
         return {"mixture": raw[..., :size]} | outputs
 
     def _join(self, latents: Any, actions: Any) -> Any:
@@ -111,6 +118,10 @@ class MDNRNN(keras.Model):
             level = ops.floor((actions + 1.0) / 2.0 * self.action_levels)
             actions = ops.clip(level, 0, last) / last * 2.0 - 1.0
         return ops.concatenate([latents, actions], axis=-1)
+
+    def hidden(self, latents: Any, actions: Any) -> Any:
+        """Run the LSTM from zero over whole sequences `(B, L, Z)`, `(B, L, A)`: `(B, L, H)`."""
+        return self.lstm(self._join(latents * self.latent_scale, actions))
 
     def step(self, latents: Any, actions: Any, state: list[Any]) -> list[Any]:
         """Move the LSTM one step: `(B, Z)`, `(B, A)`, state `[h, c]` of `(B, H)` -> new state."""
@@ -165,7 +176,8 @@ class MDNRNN(keras.Model):
             nats = self._nats(self.gaussian, y_pred["gaussian"], y_pred["next_latent"])
             loss += self._average("gaussian", nats, scored) / self.latent_size
         if "reward" in self.heads:
-            error = ops.square(y_pred["reward"] - ops.cast(y["reward"], "float32"))
+            error = y_pred["reward"] - ops.cast(y["reward"], "float32")
+            error = ops.square(error / self.reward_scale)
             loss += self._average("reward", error, mask)
         if "termination" in self.heads:
             surprise = ops.binary_crossentropy(ended, y_pred["termination"], from_logits=True)

@@ -46,18 +46,13 @@ class Agents:
         self.hidden[agent] = self.cell[agent] = 0.0
         self.noise[agent] = np.random.default_rng([seed, 2])
 
-    def act(self, frames: np.ndarray, rows: slice = slice(None)) -> np.ndarray:
-        """See `(B, 64, 64, 3)` uint8 and return actions as the game takes them.
-
-        Args:
-            frames: one for each agent of `rows`.
-            rows: the agents that act; the others stay as they are.
-        """
-        noise = [rng.standard_normal(self.rnn.latent_size, np.float32) for rng in self.noise[rows]]
+    def act(self, frames: np.ndarray) -> np.ndarray:
+        """See `(B, 64, 64, 3)` uint8 and return actions as the game takes them."""
+        noise = [rng.standard_normal(self.rnn.latent_size, np.float32) for rng in self.noise]
         actions, self.latents, hidden, cell = self._decide(
-            frames, np.stack(noise), self.parameters[rows], self.hidden[rows], self.cell[rows]
+            frames, np.stack(noise), self.parameters, self.hidden, self.cell
         )
-        self.hidden[rows], self.cell[rows] = np.asarray(hidden), np.asarray(cell)
+        self.hidden, self.cell = np.array(hidden), np.array(cell)
         return self.controller.code.decode(np.asarray(actions))
 
     def _perceive_and_act(
@@ -75,8 +70,6 @@ class Agents:
 def play(workers: GameWorkers, agents: Agents, jobs: list[Job]) -> Iterator[tuple[int, int, float]]:
     """Play episodes in the real game, a game to each agent, until all jobs are done.
 
-    One half of the agents thinks while the games of the other half go on.
-
     Args:
         workers: as many as there are agents.
         agents: the players.
@@ -86,10 +79,9 @@ def play(workers: GameWorkers, agents: Agents, jobs: list[Job]) -> Iterator[tupl
         Number of the job, length of its episode, return.
     """
     waiting = iter(range(len(jobs)))
-    count = len(workers.connections)
     running: dict[int, int] = {}
     steps, totals = np.zeros(len(jobs), int), np.zeros(len(jobs))
-    frames = np.zeros((count, 64, 64, 3), np.uint8)
+    frames = np.zeros((len(workers.connections), 64, 64, 3), np.uint8)
 
     def begin(agent: int) -> None:
         running.pop(agent, None)
@@ -101,33 +93,19 @@ def play(workers: GameWorkers, agents: Agents, jobs: list[Job]) -> Iterator[tupl
             frames[agent] = workers.receive(agent)
             running[agent] = job
 
-    def think(half: slice) -> None:
-        if any(agent in running for agent in range(count)[half]):
-            actions = agents.act(frames[half], half)
-            for agent, action in zip(range(count)[half], actions):
-                if agent in running:
-                    workers.send(agent, "step", action)
-
-    def collect(half: slice) -> Iterator[tuple[int, int, float]]:
-        for agent in range(count)[half]:
-            if agent in running:
-                frames[agent], reward, done = workers.receive(agent)
-                job = running[agent]
-                steps[job] += 1
-                totals[job] += reward
-                if done:
-                    yield job, int(steps[job]), float(totals[job])
-                    begin(agent)
-
-    for agent in range(count):
+    for agent in range(len(workers.connections)):
         begin(agent)
-    halves = slice(0, count // 2), slice(count // 2, count)
-    for half in halves:
-        think(half)
     while running:
-        for half in halves:
-            yield from collect(half)
-            think(half)
+        actions = agents.act(frames)
+        for agent in running:
+            workers.send(agent, "step", actions[agent])
+        for agent, job in list(running.items()):
+            frames[agent], reward, done = workers.receive(agent)
+            steps[job] += 1
+            totals[job] += reward
+            if done:
+                yield job, int(steps[job]), float(totals[job])
+                begin(agent)
 
 
 def check_same_vae(weights: Path, notes: dict, vae: Path) -> None:

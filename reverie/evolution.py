@@ -1,5 +1,6 @@
 """CMA-ES whose every generation is on disk."""
 
+import json
 from pathlib import Path
 
 import h5py
@@ -23,13 +24,23 @@ class Evolution:
         population: candidates a generation.
         sigma: initial standard deviation, around zero.
         seed: decides every draw; any number from 0.
+        judge: what else decides the fitness, in JSON's types: a search is not continued on another.
     """
 
-    def __init__(self, path: Path, size: int, population: int, sigma: float, seed: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        size: int,
+        population: int,
+        sigma: float,
+        seed: int,
+        judge: dict | None = None,
+    ) -> None:
         import cma  # takes seconds, which every game worker would spend again
 
         self.path = Path(path)
         self.settings = {"size": size, "population": population, "sigma": sigma, "seed": seed}
+        self.settings |= judge or {}
         self._random = np.random.RandomState(seed)
         options = {
             "popsize": population,
@@ -73,7 +84,7 @@ class Evolution:
     def save(self) -> None:
         """Write what continues the search, atomically."""
         with atomic_hdf5(self.path) as file:
-            file.attrs.update(self.settings)
+            file.attrs["settings"] = json.dumps(self.settings)
             file["fitness"] = np.stack(self.fitness)
             file["mean"] = self.mean
 
@@ -88,11 +99,13 @@ class Evolution:
         mend = "add --new_model to start afresh"
         try:
             with h5py.File(self.path, "r") as file:
-                settings, told, mean = dict(file.attrs), file["fitness"][:], file["mean"][:]
+                settings = json.loads(file.attrs["settings"])
+                told, mean = file["fitness"][:], file["mean"][:]
         except UNREADABLE as error:
             raise InputError(f"{self.path}: damaged ({error}); {mend}") from error
         if settings != self.settings:
-            raise InputError(f"{self.path}: of a search with {settings}; repeat those or {mend}")
+            others = {k: v for k, v in settings.items() if self.settings.get(k) != v}
+            raise InputError(f"{self.path}: of a search with {others}; repeat those or {mend}")
         for fitness in told:
             self.ask()
             self.tell(fitness)

@@ -78,12 +78,12 @@ def decode(vae: "VAE", latents: np.ndarray) -> np.ndarray:
     return np.concatenate([as_bytes(np.asarray(vae.decode(batch))) for batch in batches])
 
 
-def save_film(path: Path, films: dict[str, np.ndarray], fps: int) -> None:
+def save_film(path: Path, films: dict[str, np.ndarray], fps: int = 35, scale: int = SCALE) -> None:
     """Write films side by side, captioned; a shorter one stays black when it is over."""
     length = max(map(len, films.values()))
     columns = []
     for caption, frames in films.items():
-        enlarged = frames.repeat(SCALE, axis=1).repeat(SCALE, axis=2)
+        enlarged = frames.repeat(scale, axis=1).repeat(scale, axis=2)
         missing = length - len(enlarged)
         enlarged = np.pad(enlarged, ((0, missing), (24, 0), (0, 0), (0, 0)))
         for frame in enlarged:

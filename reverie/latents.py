@@ -64,6 +64,14 @@ class Latents:
         first = self.frame_starts[:-1]
         return tuple(np.asarray(self.arrays[key][first], np.float32) for key in FRAME_KEYS)
 
+    def reward_scale(self) -> float:
+        """Return the standard deviation of the rewards, 1 where they are all alike."""
+        rewards = self.arrays["rewards"]
+        mean = rewards.mean(dtype=np.float64)
+        blocks = (rewards[start : start + BLOCK] for start in range(0, len(rewards), BLOCK))
+        variance = sum(float(np.square(block - mean).sum()) for block in blocks) / len(rewards)
+        return float(np.sqrt(variance)) or 1.0
+
     def _check(self) -> None:
         steps, episodes = int(self.lengths.sum()), len(self.lengths)
         if episodes == 0 or steps == 0:

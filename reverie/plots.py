@@ -79,6 +79,8 @@ def save_curves(
             low, high = np.subtract(y, band[0]), np.add(y, band[0])
             axes.fill_between(x, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
     axes.set(xlabel=x_label, ylabel=y_label, title=title)
+    if all(np.asarray(x).dtype.kind == "i" for x, *_ in curves.values()):
+        axes.xaxis.get_major_locator().set_params(integer=True)  # epochs and generations are whole
     axes.grid(alpha=0.3)
     axes.legend()
     with atomic_path(path, ".png") as temporary:

@@ -68,12 +68,12 @@ class EpisodeBuilder:
         actions, rewards, terminations, truncations = zip(*self.steps)
         return Episode(
             seed=self.seed,
-            observations=np.stack(self.observations),
-            actions=_plain(np.stack(actions)),
+            observations=np.array(self.observations),
+            actions=_plain(np.array(actions)),
             rewards=np.array(rewards, np.float32),
             terminations=np.array(terminations, bool),
             truncations=np.array(truncations, bool),
-            infos={key: np.stack([info[key] for info in self.infos]) for key in self.infos[0]},
+            infos={key: np.array([info[key] for info in self.infos]) for key in self.infos[0]},
         )
 
 

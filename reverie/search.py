@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from reverie.actions import ActionCode
-from reverie.artifacts import read_json_lines, write_json, write_json_lines
+from reverie.artifacts import file_hash, read_json_lines, write_json, write_json_lines
 from reverie.controllers import Controller, save_controller
 from reverie.dreams import Dream, DreamOptions
 from reverie.evolution import Evolution
@@ -54,6 +54,7 @@ class Search:
             args.population,
             args.sigma_init,
             args.seed,
+            self._judge(),
         )
         self.history: list[dict] = []
 
@@ -61,6 +62,14 @@ class Search:
         """Play the real game in these workers from now on."""
         self.workers = workers
         self.scorer = GameScorer(workers, self.vae, self.rnn, self.controller)
+
+    def _judge(self) -> dict:
+        """Return what decides the fitness of a controller."""
+        args = self.args
+        names = ("train_in", "rollouts", "features", "temperature", "sigma_temperature")
+        judge = {name: getattr(args, name) for name in (*names, "threshold_ends")} | self.options
+        weights = {"vae": args.vae_weights, "rnn": args.rnn_weights}
+        return judge | {name: file_hash(path) for name, path in weights.items()}
 
     @property
     def log(self) -> Path:

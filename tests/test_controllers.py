@@ -1,6 +1,7 @@
 """The linear controller: published sizes, and actions that are its formula's."""
 
 import json
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -35,7 +36,7 @@ def test_round_trip(tmp_path):
     parameters = np.arange(7, dtype=np.float32)
     save_controller(tmp_path / "c.h5", controller, parameters, {"game": "doomrnn"})
     again, values, notes = load_controller(tmp_path / "c.h5")
-    assert again == controller
+    assert again == replace(controller, actions=controller.code)
     np.testing.assert_array_equal(values, parameters)
     assert notes == {"game": "doomrnn"}
 

@@ -77,6 +77,14 @@ def test_other_settings_are_named(tmp_path, other):
         evolution(path, **other).resume()
 
 
+def test_another_judge_is_named(tmp_path):
+    path = tmp_path / "e.h5"
+    run(Evolution(path, 4, 12, 0.5, 0, {"rnn": "ours", "temperature": 1.0}), 2, save=True)
+    Evolution(path, 4, 12, 0.5, 0, {"rnn": "ours", "temperature": 1.0}).resume()
+    with pytest.raises(InputError, match=r"of a search with {'rnn': 'ours'}; repeat"):
+        Evolution(path, 4, 12, 0.5, 0, {"rnn": "theirs", "temperature": 1.0}).resume()
+
+
 def test_damaged_file_is_named(tmp_path):
     path = tmp_path / "e.h5"
     run(evolution(path), 2, save=True)

@@ -30,6 +30,14 @@ def test_round_trip(path):
     assert logvar.dtype == np.float32
 
 
+def test_scale_of_the_rewards(path):
+    rewards = np.float32([100, 0, -50, 0, 0, 20, 0, 0])
+    write_latents(path, [5, 3], rewards=rewards)
+    assert Latents(path).reward_scale() == pytest.approx(rewards.std())
+    write_latents(path, [5, 3])  # 1 at every step
+    assert Latents(path).reward_scale() == 1.0
+
+
 def test_arrays_are_mapped_and_not_read(path):
     write_latents(path, LENGTHS)
     latents = Latents(path)

@@ -75,9 +75,11 @@ def test_levels_are_chosen_by_number():
     assert levels == [40, 41, 42, 40, 41, 42]
 
 
-def test_a_mode_that_the_game_has_not():
+def test_options_that_do_not_go_together():
     with pytest.raises(InputError, match="--distribution_mode extreme: heist has no such mode"):
         game_class("heist").check(OPTIONS | {"distribution_mode": "extreme"})
+    with pytest.raises(InputError, match="name both"):
+        game_class("heist").check(OPTIONS | {"start_level": 3})
     memory = make_game("heist", **OPTIONS | {"distribution_mode": "memory"}).reset(seed=1)[0]
     assert (memory != make_game("heist", **OPTIONS).reset(seed=1)[0]).any()
 

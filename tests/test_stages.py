@@ -233,6 +233,19 @@ def test_a_controller_records(run, tmp_path):
         assert (actions[0] != actions[1]).any()
 
 
+def test_evolving_in_the_game(run, tmp_path):
+    command = [*run.commands["05"], "--train_in", "game", "--output_folder", tmp_path]
+    result = run_stage(*command)
+    assert result.returncode == 0, result.stderr
+    assert "generation 2: game mean" in result.stdout
+    parameters, notes = load_controller(tmp_path / "controller.h5")[1:]
+    assert notes["train_in"] == "game"
+    assert (parameters != load_controller(run.controller / "controller.h5")[1]).any()
+    result = run_stage(*command, "--train_in", "dream", "--generations", 3)
+    assert result.returncode == 2
+    assert "of a search with {'train_in': 'game'}" in result.stderr
+
+
 def test_report(run, tmp_path):
     page = tmp_path / "report.html"
     write_report(page, run.vae, run.rnn, run.controller)

@@ -17,6 +17,7 @@ def cartridges() -> dict[str, str]:
     """Return the names of all cartridges, as `enduro`, and their ids, as `ALE/Enduro-v5`."""
     import ale_py
 
+    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)  # it greets every process
     gymnasium.register_envs(ale_py)
     ids = [name for name in gymnasium.registry if name.startswith("ALE/") and "-ram" not in name]
     return {gymnasium.spec(name).kwargs["game"]: name for name in ids}

@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import packages_distributions, version
+from importlib.metadata import PackageNotFoundError, version
 
 import gymnasium
 import numpy as np
@@ -117,6 +117,14 @@ def _info(level: int) -> dict[str, np.int32]:
     return {"level_seed": np.int32(level)}
 
 
+def _version() -> str:
+    """Return the package's name and version: newer Pythons have it under another name."""
+    try:
+        return f"procgen {version('procgen')}"
+    except PackageNotFoundError:
+        return f"procgen-mirror {version('procgen-mirror')}"
+
+
 class Procgen(Game):
     """One of Procgen's games: 64x64 RGB, 15 actions, one level an episode.
 
@@ -134,7 +142,7 @@ class Procgen(Game):
     """
 
     name: str
-    version = next(f"{name} {version(name)}" for name in packages_distributions()["procgen"])
+    version = _version()
     action_space = gymnasium.spaces.Discrete(15)
     time_steps = 1000
     fps = 15
@@ -167,6 +175,8 @@ class Procgen(Game):
                 f"--distribution_mode {mode}: {cls.name} has no such mode, only "
                 f"{', '.join(ONLY[mode])}; choose easy or hard"
             )
+        if options["start_level"] and not options["num_levels"]:
+            raise InputError("--start_level counts the levels of --num_levels; name both")
         if options["start_level"] + options["num_levels"] > LARGEST:
             raise InputError(f"--start_level + --num_levels must be at most {LARGEST}")
 

@@ -1,0 +1,122 @@
+"""All stages, a second round and a film, for a game that nobody here has heard of."""
+
+import json
+import shlex
+
+import h5py
+import numpy as np
+import pytest
+from helpers import load_script
+
+from reverie.controllers import load_controller
+from reverie.films import main as film
+from reverie.latents import Latents
+from reverie.rollouts import batch_path, find_batches
+
+GAME = "bandit:OwnBandit-v0"
+SMALL = "--population 4 --rollouts 1 --generations 1 --eval_episodes 2 --time_steps 30 --workers 1"
+VAE = "--epochs 1 --latent_size 4 --batch_size 25 --precision float32"
+
+
+def stage(script, *flags):
+    assert load_script(script).main([str(flag) for flag in flags]) == 0
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("any")
+    vae, rnn = folder / "vae/final_full_vae_weights.h5", folder / "rnn/run_1/final_rnn_weights.h5"
+    record = ["01_generate_data.py", GAME, "--store_folder", folder, "--workers", 1]
+    record += shlex.split("--total_episodes 4 --batch_size 4 --time_steps 30")
+    stage(*record)
+    see = ["02_train_vae.py", "--environment_name", GAME, "--input_data_folder", folder]
+    stage(*see, "--savefolder", folder / "vae", *VAE.split())
+    stage(
+        *["03_generate_rnn_data.py", "--obs_folder", folder],
+        *["--loaded_vae_weights", vae, "--savefolder", folder / "vae"],
+    )
+    latents = folder / "vae/rnn_format_data/rnn_training_data.npz"
+    dream = ["04_train_rnn.py", "--training_data_file", latents, "--units", 8, "--epochs", 1]
+    dream += ["--upper_level_folder_name", folder / "rnn", "--sequence_length", 20]
+    stage(*dream, "--batch_size", 4)
+    for place in ("dream", "game"):
+        stage(
+            *["05_train_controller.py", GAME, "--train_in", place, *SMALL.split()],
+            *["--vae_weights", vae, "--rnn_weights", rnn, "--output_folder", folder / place],
+        )
+    again = folder / "dream/controller.h5"
+    stage(*record, "--policy", again, "--start_batch", 1)
+    more = ["--savefolder", folder / "second", "--initial_weights", vae]
+    stage(*see, *more, *VAE.split(), "--learning_rate", 1e-9)
+    more = ["--output_folder_name", "run_2", "--initial_weights", rnn, "--learning_rate", 1e-9]
+    stage(*dream, *more, "--batch_size", 5)
+    return folder
+
+
+def test_choices_reach_the_networks_one_hot(folder):
+    latents = Latents(folder / "vae/rnn_format_data/rnn_training_data.npz")
+    assert latents.arrays["actions"].shape[1:] == (2,)
+    assert latents.action_size == 5
+    controller, parameters, notes = load_controller(folder / "dream/controller.h5")
+    assert controller.code == latents.code
+    assert parameters.shape == ((4 + 8 + 1) * 5,)
+    assert notes["options"] == {"time_steps": 30}
+
+
+@pytest.mark.parametrize("place", ["dream", "game"])
+def test_scores_of_a_controller_from_dream_and_game(folder, place):
+    scores = json.loads((folder / place / "scores.json").read_text())["scores"]
+    assert {"dream", "game", "held_random", "brownian", "random_networks"} <= set(scores)
+    assert 0 <= scores["game"]["mean"] <= 9  # nine wins end an episode
+    assert "at_limit" not in scores["game"]
+
+
+def test_a_controller_plays_the_second_round(folder):
+    assert [path.name for path in find_batches(folder, GAME)] == [
+        batch_path(folder, GAME, 0).name,
+        batch_path(folder, GAME, 1).name,
+    ]
+
+
+def test_a_film_on_request(folder, tmp_path):
+    path = tmp_path / "film.mp4"
+    flags = [folder / "dream/controller.h5", "--output", path, "--seed", 3]
+    assert film([str(flag) for flag in flags]) == 0
+    assert b"ftyp" in path.read_bytes()[:12]
+    assert path.with_suffix(".png").stat().st_size > 500
+
+
+def test_what_cannot_be_filmed_or_continued(folder, capsys):
+    assert film([str(folder / "dream/controller.h5"), "--output", "film.gif"]) == 2
+    assert "let it end in .mp4" in capsys.readouterr().err
+    weights = folder / "vae/final_full_vae_weights.h5"
+    flags = ["--environment_name", GAME, "--input_data_folder", folder, "--latent_size", 7]
+    flags += ["--initial_weights", weights, "--savefolder", folder / "other"]
+    assert load_script("02_train_vae.py").main([str(flag) for flag in flags]) == 2
+    assert f"{weights}: its latent_size is 4, not 7" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("vae/final_full_vae_weights.h5", "second/final_full_vae_weights.h5"),
+        ("rnn/run_1/final_rnn_weights.h5", "rnn/run_2/final_rnn_weights.h5"),
+    ],
+)
+def test_a_second_round_begins_where_the_first_ended(folder, first, second):
+    """At a rate of next to nothing it also ends there; the mean frame is that of the new data."""
+    ours, theirs = (arrays(folder / path) for path in (second, first))
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        if not name.endswith("mean_frame"):
+            np.testing.assert_allclose(ours[name], theirs[name], atol=1e-5, err_msg=name)
+
+
+def arrays(path):
+    """Return all weights in a file by their names."""
+    found = {}
+    with h5py.File(path) as file:
+        file["weights"].visititems(
+            lambda name, item: found.update({name: item[()]}) if hasattr(item, "dtype") else None
+        )
+    return found
