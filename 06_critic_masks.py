@@ -19,7 +19,7 @@ The same command again continues; `--new_model` starts afresh. `all` is `train-c
     python 06_critic_masks.py all --seed $SLURM_ARRAY_TASK_ID --savefolder run_$SLURM_ARRAY_TASK_ID
     python 06_critic_masks.py table --runs run_0 run_1 run_2 run_3 run_4
 
-    # masks of a picture
+    # masks of a picture; by the networks in pretrained/ as long as none are trained
     python 06_critic_masks.py masks --image FRAME.png --output strip.png
 """
 
@@ -33,6 +33,7 @@ from reverie.masks.moments import Choice, Moments, open_moments
 from reverie.rollouts import find_batches
 from reverie.stage import conduct
 
+SAVEFOLDER = Path("critic_masks_folder")
 LESSONS = ("train-critic", "train-vae", "train-masks", "train-ceiling")
 COMMANDS = (*LESSONS, "evaluate", "inject", "masks", "table", "all")
 
@@ -46,7 +47,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add = parser.add_argument_group("data").add_argument
     add("--input_data_folder", type=Path, default=Path("training_data_folder"))
     add("--environment_name", default="crafter", help="the game that was recorded")
-    add("--savefolder", type=Path, default=Path("critic_masks_folder"))
+    add("--savefolder", type=Path, help=f"default: {SAVEFOLDER}")
     add("--reward", default="wood", help="what to explain, e.g. sapling or cow")
     add("--crafter-windowsize", type=int, default=20, help="steps before a reward that are near")
     add("--crafter-dataset-size", type=int, default=50_000, help="frames to train on, at most")
@@ -71,7 +72,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add = parser.add_argument_group("masks and table").add_argument
     add("--image", type=Path, help="a frame, 64x64")
     add("--episode", type=int, help="number of a recorded episode")
-    add("--output", type=Path, help="the strip (PNG) or the film (MP4)")
+    add("--output", type=Path, help="the strip (masks.png) or film (masks.mp4)")
     add("--runs", type=Path, nargs="+", default=[], help="folders of several runs")
     args = parser.parse_args(argv)
     for name in ("crafter_windowsize", "crafter_epochs", "vae_epochs", "mask_epochs", "patience"):
@@ -118,11 +119,13 @@ def main(argv: list[str] | None = None) -> None:
     """Do what the command says, on frames that are chosen once and kept in `moments.h5`."""
     args = parse_args(argv)
     if args.command == "masks":
-        from reverie.masks.show import show
+        from reverie.masks.show import networks_folder, show
 
+        folder = networks_folder(args.savefolder, SAVEFOLDER, args.environment_name)
         recorded = args.input_data_folder, args.environment_name
-        output = show(args.savefolder, args.image, args.episode, args.output, *recorded)
-        return print(f"masks in {output}")
+        output = show(folder, args.image, args.episode, args.output, *recorded)
+        return print(f"masks by the networks in {folder}: {output}")
+    args.savefolder = args.savefolder or SAVEFOLDER
     if args.command == "table":
         from reverie.masks.evaluation import compare
 

@@ -6,11 +6,12 @@ import keras
 from keras import layers, ops
 
 from models.critic import Critic, value_entropy
+from models.patches import cropped, depth_to_space
 
 
 @keras.saving.register_keras_serializable("reverie")
 class MaskNet(keras.Model):
-    """Marks pixels of a frame, each by what lies within some ten pixels of it.
+    """Marks pixels of a frame, each by what lies within six pixels of it.
 
     So narrow a view is the point: whoever sees the whole frame can mark the one thing that a value
     hangs on and leave its likes unmarked. Without a critic it is trained by masks, see
@@ -29,7 +30,7 @@ class MaskNet(keras.Model):
         super().__init__(**kwargs)
         self.rows, self.columns, self.width = rows, columns, width
         self.seed_generator = keras.random.SeedGenerator(seed)
-        self.network = _network(rows, columns, width)
+        self.network = self._build_network()
         self.build()
 
     def build(self, input_shape: Any = None) -> None:
@@ -39,6 +40,9 @@ class MaskNet(keras.Model):
     def get_config(self) -> dict:
         """Return what rebuilds the network."""
         return {"rows": self.rows, "columns": self.columns, "width": self.width}
+
+    def _build_network(self) -> keras.Model:
+        return _network(self.rows, self.columns, self.width)
 
     def call(self, frames: Any, training: bool = False) -> Any:
         """Return the logits of masks of frames `(B, H, W, 3)` in 0..255, `(B, H, W)` float32."""
@@ -61,6 +65,14 @@ class MaskNet(keras.Model):
 
 
 @keras.saving.register_keras_serializable("reverie")
+class UNet(MaskNet):
+    """Marks pixels by all that is around them, for exact masks to teach."""
+
+    def _build_network(self) -> keras.Model:
+        return _u_network(self.rows, self.columns, self.width)
+
+
+@keras.saving.register_keras_serializable("reverie")
 class GuidedMaskNet(keras.Model):
     """Trains a mask network by a critic (Melnik et al., arXiv 2107.09540).
 
@@ -75,7 +87,7 @@ class GuidedMaskNet(keras.Model):
         sparsity: price of a marked frame.
         live: train the critic on, with five times its own loss, so that it gets to know exchanged
             pixels; otherwise it stays as it is.
-        seed: for the trainer's sake; nothing is drawn.
+        seed: decides which frame exchanges pixels with which.
     """
 
     def __init__(
@@ -110,8 +122,8 @@ class GuidedMaskNet(keras.Model):
         }
 
     def call(self, frames: Any, training: bool = False) -> Any:
-        """Return the masks of frames `(B, H, W, 3)` in 0..255, `(B, H, W)` in [0, 1]."""
-        return self.mask_net.mask(frames)
+        """Return the logits of what the critic says of frames `(B, H, W, 3)` in 0..255, `(B,)`."""
+        return self.critic(frames, training=training and self.live)
 
     def compute_loss(
         self,
@@ -121,11 +133,11 @@ class GuidedMaskNet(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """Return the loss of a batch of frames `x` in 0..255 with values `y` and masks `y_pred`."""
-        frames = ops.cast(x, "float32")
-        high, low, values = self._pair(frames)
-        z = ops.take(y_pred, high, axis=0)[..., None]
+        """Return the loss of frames `x` in 0..255 with values `y` and the critic's logits."""
+        frames, values = ops.cast(x, "float32"), ops.stop_gradient(ops.sigmoid(y_pred))
+        high, low = self._pair(values)
         a, b = ops.take(frames, high, axis=0), ops.take(frames, low, axis=0)
+        z = self.mask_net.mask(a)[..., None]
         without = self.critic.value(a * (1.0 - z) + b * z)
         within = self.critic.value(b * (1.0 - z) + a * z)
         terms = {
@@ -136,28 +148,38 @@ class GuidedMaskNet(keras.Model):
         for name, term in terms.items():
             self.trackers[name].update_state(term)
         loss = terms["replace"] + terms["inject"] + self.sparsity * terms["marked"]
-        if self.live:
-            loss = loss + 5.0 * value_entropy(y, self.critic(frames, training=training))
-        return loss
+        return loss + 5.0 * value_entropy(y, y_pred) if self.live else loss
 
-    def _pair(self, frames: Any) -> tuple[Any, Any, Any]:
-        """Return which frames are A and which B, `(B / 2,)` each, and the values of all."""
-        values = ops.stop_gradient(self.critic.value(frames))
+    def _pair(self, values: Any) -> tuple[Any, Any]:
+        """Return which frames are A and which B by the values of all, `(B / 2,)` each."""
         order = ops.argsort(values)
-        half = ops.shape(frames)[0] // 2
+        half = ops.shape(values)[0] // 2
         low = order[:half]
-        return ops.concatenate([order[-(half // 2) :], low[half // 2 :]]), ops.flip(low), values
+        high = ops.concatenate([order[-(half // 2) :], low[half // 2 :]])
+        return high, keras.random.shuffle(low, seed=self.seed_generator)
 
 
 def _network(rows: int, columns: int, width: int) -> keras.Model:
-    """Three convolutions at half the resolution, one more at the frame's own: 15 pixels in view."""
+    """Three convolutions at half the resolution, unfolded to the frame's own: 13 pixels in view."""
     frames = keras.Input((rows, columns, 3))
-    x = layers.Conv2D(width, 5, strides=2, padding="same", activation="relu")(frames)
+    x = layers.Conv2D(width * 2 // 3, 5, strides=2, padding="same", activation="relu")(frames)
     for _ in range(2):
         x = layers.Conv2D(width, 3, padding="same", activation="relu")(x)
-    x = layers.Conv2D(width // 3, 1, activation="relu")(x)
-    x = layers.UpSampling2D(2)(x)
-    x = layers.Cropping2D(((0, x.shape[1] - rows), (0, x.shape[2] - columns)))(x)
-    x = layers.Concatenate()([x, frames])
-    x = layers.Conv2D(width // 3, 3, padding="same", activation="relu")(x)
-    return keras.Model(frames, layers.Conv2D(1, 1)(x))
+    return _unfolded(frames, x)
+
+
+def _u_network(rows: int, columns: int, width: int) -> keras.Model:
+    """Down to a quarter of the resolution and back up, with what is at half of it beside it."""
+    frames = keras.Input((rows, columns, 3))
+    half = layers.Conv2D(width * 2 // 3, 5, strides=2, padding="same", activation="relu")(frames)
+    x = layers.Conv2D(2 * width, 3, strides=2, padding="same", activation="relu")(half)
+    x = layers.Conv2D(2 * width, 3, padding="same", activation="relu")(x)
+    x = cropped(layers.UpSampling2D(2)(x), *half.shape[1:3])
+    x = layers.Concatenate()([x, half])
+    return _unfolded(frames, layers.Conv2D(width, 3, padding="same", activation="relu")(x))
+
+
+def _unfolded(frames: Any, x: Any) -> keras.Model:
+    """Turn features at half the resolution into one logit a pixel, four from each."""
+    logits = depth_to_space(layers.Conv2D(4, 1)(x), 2)
+    return keras.Model(frames, cropped(logits, *frames.shape[1:3]))

@@ -32,6 +32,7 @@ from reverie.masks.moments import (
     split_worlds,
     steps_to_reward,
 )
+from reverie.masks.refinement import best_radius, refined
 from reverie.rollouts import find_batches, iterate_episodes, merge_episodes, write_episode
 
 WORLDS, STEPS = 4, 60
@@ -225,6 +226,24 @@ def test_untaught_methods(paths, tmp_path):
     assert 0.0 <= colour_distance(frames).min() < colour_distance(frames).max() <= 1.0
 
 
+def test_refinement_moves_a_blurred_mask_to_the_edges_and_keeps_what_is_even():
+    truth = np.zeros((4, 24, 24), bool)
+    truth[:, 8:15, 8:15] = True
+    frames = np.where(truth[..., None], 60, 160).repeat(3, axis=-1).astype(np.uint8)
+    blurred = np.stack([cv2.blur(mask.astype(np.float32), (9, 9)) for mask in truth])
+    noisy = blurred + np.random.default_rng(0).normal(0, 0.15, blurred.shape)
+
+    def iou(scores):
+        return overlap(scores >= best_threshold(scores, truth), truth)["iou"]
+
+    radius = best_radius(frames, noisy, truth)
+    assert radius > 0
+    assert iou(refined(frames, noisy, radius)) > iou(noisy) + 0.1
+    assert refined(frames, noisy, 0) is noisy
+    even = np.full(truth.shape, 0.3)
+    np.testing.assert_allclose(refined(frames, even, 3), even, atol=1e-5)
+
+
 def test_the_table_has_mean_and_spread():
     def run(iou):
         numbers = {"iou": iou, "frame_iou": 0.5, "precision": 0.5, "recall": 0.5}
@@ -251,10 +270,9 @@ def test_a_run_leaves_everything(trained):
     picture = cv2.imread(str(trained / "vae" / "reconstructions" / "epoch_001.png"))
     assert picture.std() > 5
     scores = json.loads((trained / "scores.json").read_text())
-    assert list(scores["methods"]) == [
-        *("full mask", "colour distance", "gradient saliency"),
-        *("critic-VAE", "guided masks", "exact masks (ceiling)"),
-    ]
+    refinable = ("colour distance", "gradient saliency", "critic-VAE", "guided masks")
+    both = [name for method in refinable for name in (method, f"{method}, refined")]
+    assert list(scores["methods"]) == ["full mask", *both, "exact masks (ceiling)"]
     whole = scores["methods"]["full mask"]["pixels"]["all"]
     assert whole["iou"] == pytest.approx(scores["truth_share"])
     assert whole["recall"] == 1.0

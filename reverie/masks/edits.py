@@ -1,6 +1,7 @@
 """Frames repainted as if they were worth more or less, and whether that worked."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,9 +12,19 @@ from reverie.masks.methods import in_batches, masking
 from reverie.masks.moments import Moments
 from reverie.plots import as_bytes, save_picture, tile
 
+if TYPE_CHECKING:
+    from models.critic_vae import CriticVAE
+
 SHOWN = 10  # frames in a picture
 EDITED = 200  # frames of each kind
 LEVELS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # injected values
+
+
+def repainted(vae: "CriticVAE", frames: np.ndarray) -> dict[str, np.ndarray]:
+    """Return frames as they are and repainted with every value of `LEVELS`, by caption."""
+    told = in_batches(compiled(vae.repaint))
+    rows = {f"value {level}": told(frames, np.full(len(frames), level)) for level in LEVELS}
+    return {"frame": frames} | {name: as_bytes(row) for name, row in rows.items()}
 
 
 def inject(folder: Path, moments: Moments) -> dict:
@@ -40,7 +51,7 @@ def inject(folder: Path, moments: Moments) -> dict:
         raise InputError(f"{moments.path}: {len(order)} test frames are too few; record more")
     seers = {"critic": values}
     if weights_path(folder / "ceiling").exists():
-        ceiling = masking(load_network(folder / "ceiling", "MaskNet", "train-ceiling")[0])
+        ceiling = masking(load_network(folder / "ceiling", "UNet", "train-ceiling")[0])
         seers["truth"] = lambda shown: (ceiling(shown) >= 0.5).mean(axis=(1, 2))
     result = {}
     for name, rows, value in (("added", order[:count], 1.0), ("removed", order[-count:], 0.0)):
@@ -50,7 +61,6 @@ def inject(folder: Path, moments: Moments) -> dict:
             for seer, see in seers.items()
         }
     shown = frames[np.concatenate([order[: SHOWN // 2], order[-SHOWN // 2 :]])]
-    rows = [shown, *(repaint(shown, value) for value in LEVELS)]
-    save_picture(folder / "inject.png", tile(rows))
+    save_picture(folder / "inject.png", tile(list(repainted(vae, shown).values())))
     write_json(folder / "inject.json", result)
     return result

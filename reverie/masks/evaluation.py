@@ -1,27 +1,59 @@
 """Scores of every method against exact truth, in worlds that none has seen."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from reverie.artifacts import InputError, write_json, write_text
+from reverie.games import game_class
 from reverie.masks.measures import best_threshold, cell_means, judge
 from reverie.masks.methods import UNTAUGHT, trained_methods
 from reverie.masks.moments import Moments
 from reverie.masks.pictures import outlined, tinted
+from reverie.masks.refinement import REFINED, best_radius, refined
 from reverie.plots import save_picture, tile
 from reverie.stage import progress, stop_signal
 
 SHOWN = 10  # frames in a picture
+UNREFINED = ("full mask", "exact masks (ceiling)")
+DAYLIGHT = 0.5  # below it Crafter's frames grow dark and noisy
 HEADER = ("iou", "frame_iou", "precision", "recall")
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Frames of worlds to judge masks on, and what is true of them.
+
+    Attributes:
+        frames: `(N, H, W, 3)` uint8.
+        truth: `(N, H, W)` bool.
+        dark: `(N,)` bool; None where the game does not say.
+        objects: which pixels show what else, `(N, H, W)` bool by kind.
+    """
+
+    frames: np.ndarray
+    truth: np.ndarray
+    dark: np.ndarray | None
+    objects: dict[str, np.ndarray]
+
+
+def open_gallery(moments: Moments, part: str) -> Gallery:
+    """Read `thresholds` or `test`."""
+    frames, truth = moments.read(part), moments.read(part, "truth")
+    dark = moments.read(part, "daylight") < DAYLIGHT if moments.holds(part, "daylight") else None
+    bits = moments.read(part, "objects")
+    kinds = game_class(moments.choice.game).objects
+    objects = {kind: (bits & bit).astype(bool) & ~truth for kind, bit in kinds.items()}
+    return Gallery(frames, truth, dark, {k: mask for k, mask in objects.items() if mask.any()})
 
 
 def evaluate(folder: Path, moments: Moments, cell: int) -> dict:
     """Score all trained methods and write `scores.json`, `table.md` and the gallery.
 
-    Thresholds are those with the highest pooled IoU on validation worlds; the frames of the test
-    worlds have no part in them.
+    Every method is scored as it is and refined by `refined`. Thresholds and radii are those with
+    the highest pooled IoU on validation worlds; the frames of the test worlds have no part in them.
 
     Args:
         folder: holds the networks' runs.
@@ -29,42 +61,54 @@ def evaluate(folder: Path, moments: Moments, cell: int) -> dict:
         cell: pixels of the game's cells, 0 where there are none.
 
     Returns:
-        For each method `pixels` and, with cells, `cells`: the threshold, and the measures of
-        `judge`.
+        For each method the `radius` of its refinement, `pixels` and, with cells, `cells`: the
+        threshold, and the measures of `judge`; and in `others`, by kind, the share of the pixels of
+        other objects that it marks.
 
     Raises:
         InputError: there is no truth, or no critic.
     """
     moments.require_truth()
     methods = trained_methods(folder)
-    frames, truth, daylight = _gallery(moments, "test")
+    known, tested = open_gallery(moments, "thresholds"), open_gallery(moments, "test")
     results: dict[str, dict] = {}
     masks = {}
     for name, method in progress(methods.items(), desc="methods"):
-        validation = method(moments.read("thresholds"))
-        scores, results[name] = method(frames), {}
-        known = moments.read("thresholds", "truth")
-        for kind, size in (("pixels", 0), ("cells", cell)):
-            if kind == "pixels" or size:
-                cut = best_threshold(*_at(validation, known, size))
-                numbers = judge(*_at(scores, truth, size), cut, daylight)
-                results[name][kind] = {"threshold": cut} | numbers
-        masks[name] = scores >= results[name]["pixels"]["threshold"]
+        scores = method(known.frames), method(tested.frames)
+        for variant, radius in _variants(name, known, scores[0]):
+            pair = (refined(g.frames, s, radius) for g, s in zip((known, tested), scores))
+            results[variant], marked = _score(*pair, known, tested, cell)
+            others = {kind: float(marked[m].mean()) for kind, m in tested.objects.items()}
+            results[variant] |= {"radius": radius, "others": others}
+            masks[variant] = marked
         stop_signal.check()
-    _save_gallery(folder / "gallery.png", frames, truth, masks)
-    counts = {"test_frames": len(frames), "truth_share": float(truth.mean())}
+    if rows := gallery_rows(tested, masks):
+        save_picture(folder / "gallery.png", tile(list(rows.values())))
+    counts = {"test_frames": len(tested.frames), "truth_share": float(tested.truth.mean())}
     write_json(folder / "scores.json", counts | {"methods": results})
     write_text(folder / "table.md", table([results]))
     return results
 
 
-def _gallery(moments: Moments, part: str) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    names = ("frames", "truth", "daylight")
-    frames, truth = (moments.read(part, name) for name in names[:2])
-    try:
-        return frames, truth, moments.read(part, names[2])
-    except KeyError:
-        return frames, truth, None
+def _variants(name: str, known: Gallery, scores: np.ndarray) -> list[tuple[str, int]]:
+    """Return what a method is scored as: it alone, and refined with its best radius."""
+    if name in UNREFINED:
+        return [(name, 0)]
+    radius = best_radius(known.frames, scores, known.truth)
+    return [(name, 0), (f"{name}{REFINED}", radius)]
+
+
+def _score(
+    validation: np.ndarray, scores: np.ndarray, known: Gallery, tested: Gallery, cell: int
+) -> tuple[dict, np.ndarray]:
+    """Return the measures of a method's scores, and its masks of the test frames."""
+    result = {}
+    for kind, size in (("pixels", 0), ("cells", cell)):
+        if kind == "pixels" or size:
+            cut = best_threshold(*_at(validation, known.truth, size))
+            numbers = judge(*_at(scores, tested.truth, size), cut, tested.dark)
+            result[kind] = {"threshold": cut} | numbers
+    return result, scores >= result["pixels"]["threshold"]
 
 
 def _at(scores: np.ndarray, truth: np.ndarray, cell: int) -> tuple[np.ndarray, np.ndarray]:
@@ -74,25 +118,27 @@ def _at(scores: np.ndarray, truth: np.ndarray, cell: int) -> tuple[np.ndarray, n
     return cell_means(scores, cell), cell_means(truth, cell) > 0.5
 
 
-def _save_gallery(path: Path, frames: np.ndarray, truth: np.ndarray, masks: dict) -> None:
-    """Show the best and the worst masks of every trained method, the truth outlined.
+def gallery_rows(tested: Gallery, masks: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return frames with masks of every refined method that learns, the truth outlined, by caption.
 
-    Of each method that learns, two rows: frames in which the mask is most like the truth, and
-    frames in which it is least, by the pixels that are wrong.
+    Each has three rows: frames from the best mask to the median one, then by day and by night those
+    with the most wrong pixels for what there is to find.
     """
-    rows = []
+    there = tested.truth.any(axis=(1, 2))
+    dark = np.zeros(len(there), bool) if tested.dark is None else tested.dark
+    rows = {}
     for name in masks:
-        if name in UNTAUGHT:
+        if not name.endswith(REFINED) or name.removesuffix(REFINED) in UNTAUGHT:
             continue
-        wrong = (masks[name] ^ truth).sum(axis=(1, 2)) / np.maximum(1, truth.sum(axis=(1, 2)))
-        order = np.argsort(wrong[truth.any(axis=(1, 2))])
-        there = np.flatnonzero(truth.any(axis=(1, 2)))[order]
-        for chosen in (_evenly(there[: len(there) // 2]), there[-SHOWN:]):
-            if len(chosen):
-                rows.append(tinted(outlined(frames[chosen], truth[chosen]), masks[name][chosen]))
-    rows = [row for row in rows if len(row) == SHOWN]
-    if rows:
-        save_picture(path, tile(rows))
+        wrong = (masks[name] ^ tested.truth).sum(axis=(1, 2))
+        order = np.argsort(wrong / np.maximum(tested.truth.sum(axis=(1, 2)), 1), kind="stable")
+        light, night = (order[(there & time)[order]] for time in (~dark, dark))
+        parts = {"good": _evenly(light[: len(light) // 2]), "worst, day": light[-SHOWN:]}
+        for part, chosen in (parts | {"worst, night": night[-SHOWN:]}).items():
+            if len(chosen) == SHOWN:
+                shown = outlined(tested.frames[chosen], tested.truth[chosen])
+                rows[f"{name}: {part}"] = tinted(shown, masks[name][chosen])
+    return rows
 
 
 def _evenly(rows: np.ndarray) -> np.ndarray:

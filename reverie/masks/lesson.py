@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reverie.artifacts import InputError, write_config
 from reverie.backend import start_backend, trains_with_xla
-from reverie.masks.moments import Moments
+from reverie.masks.moments import PARTS, Moments
 from reverie.plots import save_curves
 from reverie.training import NotANumber, Trainer
 from reverie.vision import warm_cosine
@@ -16,6 +16,7 @@ from reverie.weights import load_weights, read_header, save_weights
 if TYPE_CHECKING:
     import keras
 
+LEAST = 4  # frames in a batch: two of high and two of low value
 MEND = "train it with: python 06_critic_masks.py"
 
 
@@ -59,21 +60,25 @@ class Lesson:
         optimizer = keras.optimizers.Adam(self.learning_rate, global_clipnorm=10.0)
         optimizer.build(model.trainable_variables)
         model.compile(optimizer=optimizer, jit_compile=trains_with_xla())
-        size = self.batch_size
-        for part in ("train", "validation"):
-            if self.moments.sizes[part] < size:
-                raise InputError(
-                    f"{self.moments.path}: {self.moments.sizes[part]} frames to {part} do not fill "
-                    f"a batch of {size}; record more or lower --batch_size"
-                )
+        moments, sizes = self.moments, self._batch_sizes()
         return Trainer(
             model,
             self.folder,
-            lambda epoch: self.moments.batches("train", size, self.seed + epoch, self.targets),
-            lambda: self.moments.batches("validation", size, 0, self.targets),
+            lambda epoch: moments.batches("train", sizes[0], self.seed + epoch, self.targets),
+            lambda: moments.batches("validation", sizes[1], 0, self.targets),
             warm_cosine(self.learning_rate),
-            self.moments.sizes["train"] // size,
+            moments.sizes["train"] // sizes[0],
         )
+
+    def _batch_sizes(self) -> list[int]:
+        """Return the size of batches to train and to validate with, as far as there are frames."""
+        sizes = [min(self.batch_size, self.moments.sizes[part]) for part in PARTS]
+        if min(sizes) < LEAST:
+            raise InputError(
+                f"{self.moments.path}: {sizes[0]} frames to train and {sizes[1]} to validate are "
+                f"too few, {LEAST} of each are needed; record more episodes"
+            )
+        return sizes
 
     def settings(self, model: "keras.Model") -> dict:
         """Return what must be the same when a run continues."""
@@ -149,9 +154,9 @@ def load_network(folder: Path, network: str, train: str) -> tuple["keras.Model",
     start_backend()
     from models.critic import Critic
     from models.critic_vae import CriticVAE
-    from models.mask_net import GuidedMaskNet, MaskNet
+    from models.mask_net import GuidedMaskNet, MaskNet, UNet
 
-    classes = {c.__name__: c for c in (Critic, CriticVAE, MaskNet, GuidedMaskNet)}
+    classes = {c.__name__: c for c in (Critic, CriticVAE, MaskNet, GuidedMaskNet, UNet)}
     model = classes[network](**config)
     load_weights(path, model)
     return model, notes

@@ -2,8 +2,6 @@
 
 import numpy as np
 
-DAYLIGHT = 0.5  # below it Crafter's frames grow dark and noisy
-
 
 def area_under_curve(scores: np.ndarray, positive: np.ndarray) -> float:
     """Return the chance that a positive scores above a negative, ties counting half; else NaN."""
@@ -35,7 +33,7 @@ def best_threshold(scores: np.ndarray, truth: np.ndarray) -> float:
         truth: bool, the same shape.
     """
     scores, truth = scores.ravel(), truth.ravel()
-    order = np.argsort(-scores, kind="stable")
+    order = np.argsort(-scores)
     ordered = scores[order]
     hits = np.cumsum(truth[order])
     iou = hits / (np.arange(1, len(ordered) + 1) + hits[-1] - hits)
@@ -73,11 +71,11 @@ def cell_means(maps: np.ndarray, cell: int) -> np.ndarray:
 
 
 def judge(
-    scores: np.ndarray, truth: np.ndarray, threshold: float, daylight: np.ndarray | None
+    scores: np.ndarray, truth: np.ndarray, threshold: float, dark: np.ndarray | None
 ) -> dict[str, dict[str, float]]:
-    """Measure thresholded scores on all frames and, where the daylight is known, day and night."""
+    """Measure thresholded scores on all frames and, where `dark` tells, by day and night."""
     masks = scores >= threshold
     times = {"all": np.ones(len(masks), bool)}
-    if daylight is not None:
-        times |= {"day": daylight >= DAYLIGHT, "night": daylight < DAYLIGHT}
+    if dark is not None:
+        times |= {"day": ~dark, "night": dark}
     return {name: overlap(masks[rows], truth[rows]) for name, rows in times.items() if rows.any()}

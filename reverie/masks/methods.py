@@ -94,7 +94,7 @@ def trained_methods(folder: Path) -> dict[str, Method]:
     taught = {
         "critic-VAE": ("vae", "CriticVAE", counterfactual),
         "guided masks": ("masks", "GuidedMaskNet", masking),
-        "exact masks (ceiling)": ("ceiling", "MaskNet", masking),
+        "exact masks (ceiling)": ("ceiling", "UNet", masking),
     }
     for name, (run, network, method) in taught.items():
         if weights_path(folder / run).exists():

@@ -144,8 +144,13 @@ class Moments:
                 "that says it, e.g. with 01_generate_data.py crafter --policy gatherer"
             )
 
+    def holds(self, part: str, name: str) -> bool:
+        """Tell whether a part has a dataset."""
+        with h5py.File(self.path, "r") as file:
+            return name in file[part]
+
     def read(self, part: str, name: str = "frames", start: int = 0, stop: int | None = None):  # noqa: ANN201
-        """Read rows of a dataset of a part: `frames`, `values`, `steps`, `truth`, `daylight`."""
+        """Read rows of a dataset of a part: `frames`, `values`, `steps`, `truth`, `objects` ..."""
         with h5py.File(self.path, "r") as file:
             return file[part][name][start:stop]
 
@@ -290,3 +295,8 @@ def _copy(
         masks[places] = choice.cut(truth)
     if judged and "daylight" in infos:
         group.require_dataset("daylight", shape[:1], np.float32)[places] = infos["daylight"]
+    if judged and game.truth in infos:
+        objects = choice.cut(game.object_masks(infos[game.truth]))
+        group.require_dataset("objects", shape, np.uint8, chunks=(1, *choice.shape))[places] = (
+            objects
+        )

@@ -1,5 +1,6 @@
 """Masks of a single picture or of a whole recorded episode, for a person to look at."""
 
+import json
 from pathlib import Path
 
 import cv2
@@ -9,12 +10,18 @@ from reverie.artifacts import InputError
 from reverie.films import SCALE, save_film
 from reverie.games import game_class
 from reverie.masks.lesson import load_network, weights_path
-from reverie.masks.methods import masking
+from reverie.masks.methods import counterfactual, masking
 from reverie.masks.moments import Choice
-from reverie.masks.pictures import grey, reconstruction_strip
+from reverie.masks.pictures import grey, reconstruction_strip, tinted
+from reverie.masks.refinement import REFINED, refined
 from reverie.plots import save_picture, tile
 from reverie.rollouts import find_batches, iterate_episodes
 
+NETWORKS = {  # name of the method, class and what makes masks of it, by run
+    "vae": ("critic-VAE", "CriticVAE", counterfactual),
+    "masks": ("guided masks", "GuidedMaskNet", masking),
+}
+PRETRAINED = Path(__file__).resolve().parents[2] / "pretrained"
 MEND = "hand over a frame of 64x64 pixels as 01_generate_data.py records it"
 
 
@@ -39,24 +46,43 @@ def views(folder: Path, frames: np.ndarray) -> dict[str, np.ndarray]:
     """Return what the networks in a folder make of frames `(N, 64, 64, 3)`, by caption.
 
     The captions are `frame`; of the critic-VAE `own value`, `low value`, `high value` and
-    `difference`; of the guided mask network `guided masks`, where they are trained.
+    `difference`; of the guided mask network `guided masks`; and of either, once it is evaluated,
+    `<method>, refined`: what it marks with radius and threshold of the validation worlds.
 
     Raises:
         InputError: there are neither.
     """
-    runs = {"vae": "CriticVAE", "masks": "GuidedMaskNet"}
-    there = [run for run in runs if weights_path(folder / run).exists()] or ["vae"]
+    there = [run for run in NETWORKS if weights_path(folder / run).exists()] or ["vae"]
     result: dict[str, np.ndarray] = {}
     for run in there:
-        network, notes = load_network(folder / run, runs[run], f"train-{run}")
+        name, network_name, method = NETWORKS[run]
+        network, notes = load_network(folder / run, network_name, f"train-{run}")
         cut = Choice(**notes["choice"]).cut(frames)
-        result["frame"] = cut
+        scores = method(network)(cut)
         if run == "vae":
             captions = ("frame", "own value", "low value", "high value", "difference")
             result |= dict(zip(captions, reconstruction_strip(network)(cut)))
         else:
-            result["guided masks"] = grey(masking(network)(cut))
+            result |= {"frame": cut, name: grey(scores)}
+        result |= marked(folder, f"{name}{REFINED}", cut, scores)
     return result
+
+
+def marked(folder: Path, name: str, frames: np.ndarray, scores: np.ndarray) -> dict:
+    """Return frames with a tint on what a method marks, by its name; nothing if it has no scores.
+
+    Args:
+        folder: where `scores.json` is, if the run is evaluated.
+        name: of the method in it.
+        frames: `(N, H, W, 3)` uint8.
+        scores: of the method before it is refined, `(N, H, W)`.
+    """
+    path = folder / "scores.json"
+    known = json.loads(path.read_text())["methods"].get(name) if path.is_file() else None
+    if known is None:
+        return {}
+    smooth = refined(frames, scores, known["radius"])
+    return {name: tinted(frames, smooth >= known["pixels"]["threshold"])}
 
 
 def show(
@@ -73,7 +99,7 @@ def show(
         folder: holds the networks' runs.
         image: the picture, or
         episode: the number of the episode.
-        output: where to; by default in `folder`.
+        output: where to; by default `masks.png` or `masks.mp4`.
         rollouts: folder of the episode.
         game: its game.
 
@@ -83,7 +109,7 @@ def show(
     if (image is None) == (episode is None):
         raise InputError("masks: name either a frame with --image or a recorded --episode")
     suffix = ".png" if image else ".mp4"
-    output = output or folder / f"masks{suffix}"
+    output = output or Path(f"masks{suffix}")
     if output.suffix != suffix:
         raise InputError(f"--output {output}: let it end in {suffix}")
     if image:
@@ -91,6 +117,23 @@ def show(
     else:
         show_episode(folder, find_batches(rollouts, game), episode, output, game_class(game).fps)
     return output
+
+
+def networks_folder(savefolder: Path | None, default: Path, game: str) -> Path:
+    """Return the folder of the networks to show: the one named, the usual one, or `pretrained`.
+
+    Raises:
+        InputError: none is named, nothing is trained, and none comes with the game.
+    """
+    if savefolder is not None or default.exists():
+        return savefolder or default
+    folder = PRETRAINED / f"{game}_masks"
+    if not folder.exists():
+        raise InputError(
+            f"{default}: not there, and no networks of {game} come with Reverie; train them with: "
+            f"python 06_critic_masks.py all --environment_name {game}"
+        )
+    return folder
 
 
 def show_picture(folder: Path, image: Path, output: Path) -> None:

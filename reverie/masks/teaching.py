@@ -129,7 +129,7 @@ def teach_masks(lesson: Lesson, afresh: bool, sparsity: float, live: bool) -> No
 
 
 def teach_ceiling(lesson: Lesson, afresh: bool) -> None:
-    """Train the same mask network by the exact masks, which no other method sees in training.
+    """Train a U-Net by the exact masks, which no other method sees in training.
 
     Raises:
         InputError: the rollouts have no truth.
@@ -138,11 +138,11 @@ def teach_ceiling(lesson: Lesson, afresh: bool) -> None:
     start_backend()
     import keras
 
-    from models.mask_net import MaskNet
+    from models.mask_net import UNet
 
     keras.utils.set_random_seed(lesson.seed)
     rows, columns = lesson.moments.choice.shape
-    learn(lesson, MaskNet(rows, columns, seed=lesson.seed), afresh)
+    learn(lesson, UNet(rows, columns, seed=lesson.seed), afresh)
 
 
 def _trained_critic(lesson: Lesson) -> "Critic":
