@@ -3,18 +3,19 @@
 import csv
 import dataclasses
 import json
-import shlex
 import shutil
 
 import cv2
 import h5py
 import numpy as np
 import pytest
-from helpers import load_script, make_episode, run_stage
+from conftest import MASKS
+from helpers import load_script, make_episode
 
 from reverie.artifacts import InputError
 from reverie.games.crafter import COLUMNS, ROWS, SEMANTIC
 from reverie.masks.evaluation import table
+from reverie.masks.export import export
 from reverie.masks.measures import (
     area_under_curve,
     balanced_accuracy,
@@ -33,39 +34,17 @@ from reverie.masks.moments import (
     steps_to_reward,
 )
 from reverie.masks.refinement import best_radius, refined
+from reverie.masks.show import networks_folder, views
 from reverie.rollouts import find_batches, iterate_episodes, merge_episodes, write_episode
 
-WORLDS, STEPS = 4, 60
-SIZES = shlex.split(
-    "--crafter-dataset-size 64 --judged_frames 40 --batch_size 8 --crafter-windowsize 5 "
-    "--crafter-epochs 2 --vae_epochs 1 --mask_epochs 1 --width 8"
-)
-
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("crafter")
-    numbers = f"--total_episodes {WORLDS} --batch_size {WORLDS} --time_steps {STEPS} --workers 1"
-    flags = [*numbers.split(), "--policy", "gatherer", "--store_folder", folder]
-    assert run_stage("01_generate_data.py", "crafter", *flags).returncode == 0
-    return folder
-
-
-@pytest.fixture(scope="module")
-def paths(recorded):
-    return find_batches(recorded, "crafter")
+def paths(gathered):
+    return find_batches(gathered, "crafter")
 
 
 def stage(*flags):
     return load_script("06_critic_masks.py").main(list(map(str, flags)))
-
-
-@pytest.fixture(scope="module")
-def trained(recorded, tmp_path_factory):
-    """Return the folder of a whole run."""
-    folder = tmp_path_factory.mktemp("masks")
-    assert stage("all", "--input_data_folder", recorded, "--savefolder", folder, *SIZES) == 0
-    return folder
 
 
 def refuse(capfd, parts, *flags):
@@ -256,20 +235,20 @@ def test_the_table_has_mean_and_spread():
 # The stage
 
 
-def test_a_run_leaves_everything(trained):
-    names = {path.name for path in trained.iterdir()}
+def test_a_run_leaves_everything(masks_run):
+    names = {path.name for path in masks_run.iterdir()}
     assert names >= {"moments.h5", "critic", "vae", "masks", "ceiling", "scores.json", "table.md"}
     assert names >= {"inject.png", "inject.json"}
-    with open(trained / "critic" / "crafter_critic_training_log.csv", newline="") as file:
+    with open(masks_run / "critic" / "crafter_critic_training_log.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2"]
     for part in ("train", "val"):
         assert float(rows[0][f"{part}_loss"]) > 0
         assert 0 <= float(rows[0][f"{part}_auc"]) <= 1
         assert 0 <= float(rows[0][f"{part}_balanced_accuracy"]) <= 1
-    picture = cv2.imread(str(trained / "vae" / "reconstructions" / "epoch_001.png"))
+    picture = cv2.imread(str(masks_run / "vae" / "reconstructions" / "epoch_001.png"))
     assert picture.std() > 5
-    scores = json.loads((trained / "scores.json").read_text())
+    scores = json.loads((masks_run / "scores.json").read_text())
     refinable = ("colour distance", "gradient saliency", "critic-VAE", "guided masks")
     both = [name for method in refinable for name in (method, f"{method}, refined")]
     assert list(scores["methods"]) == ["full mask", *both, "exact masks (ceiling)"]
@@ -279,57 +258,84 @@ def test_a_run_leaves_everything(trained):
     for numbers in scores["methods"].values():
         assert {"threshold", "all", "day"} <= set(numbers["pixels"])
         assert 0.0 <= numbers["cells"]["all"]["iou"] <= 1.0
-    edits = json.loads((trained / "inject.json").read_text())
+    edits = json.loads((masks_run / "inject.json").read_text())
     assert set(edits["added"]) == {"frames", "critic", "truth"}
 
 
-def test_again_there_is_nothing_to_train(trained, recorded, capfd):
-    before = {p: p.stat().st_mtime_ns for p in trained.rglob("*.h5")}
+def test_again_there_is_nothing_to_train(masks_run, gathered, capfd):
+    before = {p: p.stat().st_mtime_ns for p in masks_run.rglob("*.h5")}
     assert (
-        stage("train-critic", "--input_data_folder", recorded, "--savefolder", trained, *SIZES) == 0
+        stage("train-critic", "--input_data_folder", gathered, "--savefolder", masks_run, *MASKS)
+        == 0
     )
     assert "trained already" in capfd.readouterr().out
-    assert before == {p: p.stat().st_mtime_ns for p in trained.rglob("*.h5")}
+    assert before == {p: p.stat().st_mtime_ns for p in masks_run.rglob("*.h5")}
 
 
-def test_masks_of_a_picture_and_of_an_episode(trained, recorded, tmp_path):
-    moments = Moments(trained / "moments.h5")
+def test_masks_of_a_picture_and_of_an_episode(masks_run, gathered, tmp_path):
+    moments = Moments(masks_run / "moments.h5")
     frame = np.pad(moments.read("test")[0], ((0, 15), (0, 1), (0, 0)))
     cv2.imwrite(str(tmp_path / "frame.png"), frame[..., ::-1])
     strip = tmp_path / "strip.png"
-    flags = ("masks", "--savefolder", trained)
+    flags = ("masks", "--savefolder", masks_run)
     assert stage(*flags, "--image", tmp_path / "frame.png", "--output", strip) == 0
     assert cv2.imread(str(strip)).shape[1] > 6 * 63
     film = tmp_path / "film.mp4"
-    where = ("--input_data_folder", recorded, "--episode", 1, "--output", film)
+    where = ("--input_data_folder", gathered, "--episode", 1, "--output", film)
     assert stage(*flags, *where) == 0
     assert film.stat().st_size > 1000
 
 
-def test_bad_input(trained, recorded, tmp_path, capfd):
-    data = ("--input_data_folder", recorded)
+def test_shared_networks_mark_the_same(masks_run, tmp_path):
+    frames = np.pad(
+        Moments(masks_run / "moments.h5").read("test")[:4], ((0, 0), (0, 15), (0, 1), (0, 0))
+    )
+    shared = tmp_path / "shared"
+    written = export(masks_run, shared)
+    assert [path.name for path in written] == ["critic.h5", "vae.h5", "masks.h5", "scores.json"]
+    assert all(path.stat().st_size < 1e6 for path in written)
+    ours, theirs = views(masks_run, frames), views(shared, frames)
+    assert list(ours) == list(theirs)
+    assert {"difference", "guided masks", "critic-VAE, refined", "guided masks, refined"} <= set(
+        ours
+    )
+    for name in ("own value", "guided masks"):
+        assert np.abs(ours[name].astype(int) - theirs[name]).mean() < 2.0
+
+
+def test_whose_networks_are_shown(tmp_path):
+    named, usual = tmp_path / "named", tmp_path / "usual"
+    assert networks_folder(named, usual, "crafter") == named
+    with pytest.raises(InputError, match="no networks of doomrnn"):
+        networks_folder(None, usual, "doomrnn")
+    usual.mkdir()
+    assert networks_folder(None, usual, "crafter") == usual
+
+
+def test_bad_input(masks_run, gathered, tmp_path, capfd):
+    data = ("--input_data_folder", gathered)
     fresh = ("--savefolder", tmp_path / "new")
     cv2.imwrite(str(tmp_path / "big.png"), np.zeros((80, 90, 3), np.uint8))
-    masks = ("masks", "--savefolder", trained)
+    masks = ("masks", "--savefolder", masks_run)
     refuse(capfd, ["big.png", "90x80", "64x64"], *masks, "--image", tmp_path / "big.png")
     refuse(capfd, ["none.png", "no picture"], *masks, "--image", tmp_path / "none.png")
     refuse(capfd, ["--episode 9", "0 to 3"], *masks, *data, "--episode", 9)
     refuse(capfd, ["--image", "--episode"], *masks)
     refuse(capfd, ["gold", "wood"], "train-critic", *data, *fresh, "--reward", "gold")
     refuse(capfd, ["never earned", "gatherer"], "all", *data, *fresh, "--reward", "diamond")
-    refuse(capfd, ["critic.h5", "train-critic"], "train-vae", *data, *fresh, *SIZES)
+    refuse(capfd, ["critic.h5", "train-critic"], "train-vae", *data, *fresh, *MASKS)
     refuse(capfd, ["no such folder"], "all", *fresh, "--input_data_folder", tmp_path / "x")
     refuse(capfd, ["scores.json", "evaluate"], "table", "--runs", tmp_path)
-    other = ("--savefolder", trained, *SIZES, "--learning_rate", 0.5)
+    other = ("--savefolder", masks_run, *MASKS, "--learning_rate", 0.5)
     refuse(capfd, ["other flags", "--new_model"], "train-critic", *data, *other)
 
 
-def test_without_truth_there_are_masks_but_no_scores(recorded, tmp_path, capfd):
+def test_without_truth_there_are_masks_but_no_scores(gathered, tmp_path, capfd):
     folder = tmp_path / "blind"
-    shutil.copytree(recorded, folder)
+    shutil.copytree(gathered, folder)
     with h5py.File(folder / "crafter_0.h5", "a") as file:
         for group in file.values():
             del group["infos/semantic"]
-    flags = ("--input_data_folder", folder, "--savefolder", tmp_path / "run", *SIZES)
+    flags = ("--input_data_folder", folder, "--savefolder", tmp_path / "run", *MASKS)
     refuse(capfd, ["not scored", "moments.h5"], "evaluate", *flags)
     assert stage("train-critic", *flags) == 0
