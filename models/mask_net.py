@@ -76,10 +76,12 @@ class UNet(MaskNet):
 class GuidedMaskNet(keras.Model):
     """Trains a mask network by a critic (Melnik et al., arXiv 2107.09540).
 
-    Of a batch, A is the frames of high value and as many of low value, B those of low value. With Z
-    the masks of A, the value of A with the marked pixels taken from B shall be that of B
-    (replace), and the value of B with the marked pixels taken from A that of A (inject), while Z
-    marks little: `replace + inject + sparsity * mean(Z)`, the first two as squared errors.
+    Of a batch, A is the frames of high value and as many of low value. To each belongs a B of low
+    value, of all the one that looks most like it (in the paper, any): with a meadow beside a cave,
+    grass is as good a sign of value as the trees on it. With Z the masks of A, the value of A with
+    the marked pixels taken from B shall be that of B (replace), and the value of B with the marked
+    pixels taken from A that of A (inject), while Z marks little:
+    `replace + inject + sparsity * mean(Z)`, the first two as squared errors.
 
     Args:
         mask_net: the configuration of the `MaskNet`.
@@ -87,7 +89,7 @@ class GuidedMaskNet(keras.Model):
         sparsity: price of a marked frame.
         live: train the critic on, with five times its own loss, so that it gets to know exchanged
             pixels; otherwise it stays as it is.
-        seed: decides which frame exchanges pixels with which.
+        seed: for the trainer's sake; nothing is drawn.
     """
 
     def __init__(
@@ -135,7 +137,7 @@ class GuidedMaskNet(keras.Model):
     ) -> Any:
         """Return the loss of frames `x` in 0..255 with values `y` and the critic's logits."""
         frames, values = ops.cast(x, "float32"), ops.stop_gradient(ops.sigmoid(y_pred))
-        high, low = self._pair(values)
+        high, low = self._pair(frames, values)
         a, b = ops.take(frames, high, axis=0), ops.take(frames, low, axis=0)
         z = self.mask_net.mask(a)[..., None]
         without = self.critic.value(a * (1.0 - z) + b * z)
@@ -150,13 +152,21 @@ class GuidedMaskNet(keras.Model):
         loss = terms["replace"] + terms["inject"] + self.sparsity * terms["marked"]
         return loss + 5.0 * value_entropy(y, y_pred) if self.live else loss
 
-    def _pair(self, values: Any) -> tuple[Any, Any]:
-        """Return which frames are A and which B by the values of all, `(B / 2,)` each."""
+    def _pair(self, frames: Any, values: Any) -> tuple[Any, Any]:
+        """Return which frames are A and which of low value are B beside them, `(B / 2,)` each."""
         order = ops.argsort(values)
         half = ops.shape(values)[0] // 2
         low = order[:half]
         high = ops.concatenate([order[-(half // 2) :], low[half // 2 :]])
-        return high, keras.random.shuffle(low, seed=self.seed_generator)
+        looks = ops.average_pool(frames / 255.0, LOOK, padding="same")
+        looks = ops.reshape(looks, (-1, looks.shape[1] * looks.shape[2] * looks.shape[3]))
+        a, b = ops.take(looks, high, axis=0), ops.take(looks, low, axis=0)
+        distances = ops.sum(ops.square(a[:, None] - b[None]), axis=-1)
+        itself = ops.cast(high[:, None] == low[None], distances.dtype)
+        return high, ops.take(low, ops.argmin(distances + 1e6 * itself, axis=1))
+
+
+LOOK = 8  # pixels of the squares whose mean colours say how alike two frames are
 
 
 def _network(rows: int, columns: int, width: int) -> keras.Model:
