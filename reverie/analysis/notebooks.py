@@ -27,10 +27,11 @@ def parameters(notebook: Path, run: Path) -> dict:
 
 
 def absent(notebook: Path) -> list[str]:
-    """Return the paths that a notebook reads outside of the default run and that are not there."""
+    """Return the paths that a notebook reads if none is there and none is of the default run."""
     values = _paths(notebook).values()
     paths = [path for value in values for path in (value if isinstance(value, list) else [value])]
-    return [p for p in paths if not p.startswith(DEFAULT_RUN) and not (FOLDER / p).exists()]
+    known = any(p.startswith(DEFAULT_RUN) or (FOLDER / p).exists() for p in paths)
+    return [] if known else paths
 
 
 def _paths(notebook: Path) -> dict[str, str | list[str]]:
@@ -84,7 +85,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     for notebook in sorted(FOLDER.glob("*.ipynb")):
         if missing := absent(notebook):
-            print(f"== {notebook.name}: left out, {', '.join(missing)} is not there; see docs/")
+            print(f"== {notebook.name}: left out, {', '.join(missing)} is not there")
             continue
         print(f"== {notebook.name}", flush=True)
         execute(notebook, args.output_folder / notebook.name, parameters(notebook, args.run))
