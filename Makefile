@@ -24,7 +24,7 @@ notebooks: $(VENV)/.notebooks
 	$(BIN)/python -m reverie.analysis.notebooks --run "$(RUN)" --output_folder "$(NOTEBOOKS)"
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
