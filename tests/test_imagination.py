@@ -114,7 +114,7 @@ def _means_after(world, dreams):
     """Return the components' means for each dreamt frame, `(R, T, K, Z)`, teacher-forced."""
     rnn = world.rnn
     actions = actions_of(world, 5, 3)
-    hidden = rnn.lstm(np.concatenate([dreams.latents[:, :-1], actions], axis=-1))
+    hidden = rnn.lstm(np.concatenate([dreams.latents[:, :-1], actions], axis=-1))[0]
     return np.asarray(rnn.mixture.split(rnn.predictions(hidden)["mixture"])[1])
 
 
@@ -126,7 +126,7 @@ def test_warm_up_is_the_state_of_the_true_frames(world, recording):
     inputs = np.concatenate([recording.mu[:20], recording.actions[:20]], axis=-1)
     for dream in range(3):
         now = np.concatenate([recording.mu[20], actions[dream, 0]])[None]
-        hidden = world.rnn.lstm(np.concatenate([inputs, now])[None])[:, -1]
+        hidden = world.rnn.lstm(np.concatenate([inputs, now])[None])[0][:, -1]
         logits = world.rnn.mixture.split(world.rnn.predictions(hidden)["mixture"])[0]
         expected = np.exp(logits) / np.exp(logits).sum()
         np.testing.assert_allclose(warm.weights[dream, 0], expected[0], rtol=1e-3)
@@ -153,7 +153,7 @@ def test_predictions_and_responsibilities(world, recording):
     np.testing.assert_allclose(both[0].weights, alone.weights, rtol=1e-4)
     assert both[1].weights.shape == (11, 2)
     assert both[1].latents.shape == (11, 3)
-    hidden = rnn.lstm(np.concatenate([recording.mu[:-1], recording.actions], axis=-1)[None])
+    hidden = rnn.lstm(np.concatenate([recording.mu[:-1], recording.actions], axis=-1)[None])[0]
     logits, means, sigmas = (
         np.asarray(part)[0] for part in rnn.mixture.split(rnn.predictions(hidden)["mixture"])
     )
