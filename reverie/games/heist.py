@@ -43,34 +43,34 @@ class Heist:
         masks = down[:, :, :, None] & across[:, :, None, :]
         return (masks * bits[:, None, None]).sum(axis=1, dtype=np.uint8)
 
+    @staticmethod
+    def look(state: memoryview, place: int) -> dict[str, np.ndarray]:
+        """Return the ground truth of a frame.
 
-def look(state: memoryview, place: int) -> dict[str, np.ndarray]:
-    """Return the ground truth of a frame.
+        The layout is that of `serialize` in Procgen's game.cpp, basic-abstract-game.cpp, entity.cpp
+        and games/heist.cpp, the geometry that of `get_object_rect` and `draw_image`.
 
-    The layout is that of `serialize` in Procgen's game.cpp, basic-abstract-game.cpp, entity.cpp and
-    games/heist.cpp, the geometry that of `get_object_rect` and `draw_image`.
-
-    Args:
-        state: what `get_state` saved.
-        place: where the numbers begin that follow the generators of random numbers.
-    """
-    numbers = entities(state, place)
-    place += 4 * 17 + numbers.nbytes + 4 * 20  # here is the length of a third generator
-    place += 4 + struct.unpack_from("<i", state, place)[0] + 4 * 3
-    camera = struct.unpack_from("<4f", state, place)
-    things = np.zeros((len(THINGS), 4), np.float32)
-    position, keys = None, 0
-    for entity, values in zip(numbers.tolist(), numbers.view("<f4").tolist()):
-        kind, theme = entity[6], entity[8]
-        if kind == PLAYER:
-            position = values[:2]
-        if kind == KEY_ON_RING:
-            keys += 1
-        elif kind in FIRST:
-            things[FIRST[kind] + theme] = _edges(values, camera)
-    held = np.zeros(3, bool)
-    held[:keys] = struct.unpack_from(f"<{keys}i", state, len(state) - 4 - 4 * keys)
-    return {"things": things, "held": held, "player_position": np.array(position, np.float32)}
+        Args:
+            state: what `get_state` saved.
+            place: where the numbers begin that follow the generators of random numbers.
+        """
+        numbers = entities(state, place)
+        place += 4 * 17 + numbers.nbytes + 4 * 20  # here is the length of a third generator
+        place += 4 + struct.unpack_from("<i", state, place)[0] + 4 * 3
+        camera = struct.unpack_from("<4f", state, place)
+        things = np.zeros((len(THINGS), 4), np.float32)
+        position, keys = None, 0
+        for entity, values in zip(numbers.tolist(), numbers.view("<f4").tolist()):
+            kind, theme = entity[6], entity[8]
+            if kind == PLAYER:
+                position = values[:2]
+            if kind == KEY_ON_RING:
+                keys += 1
+            elif kind in FIRST:
+                things[FIRST[kind] + theme] = _edges(values, camera)
+        held = np.zeros(3, bool)
+        held[:keys] = struct.unpack_from(f"<{keys}i", state, len(state) - 4 - 4 * keys)
+        return {"things": things, "held": held, "player_position": np.array(position, np.float32)}
 
 
 def entities(state: memoryview, place: int) -> np.ndarray:

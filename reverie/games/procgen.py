@@ -21,7 +21,7 @@ ONLY = {  # modes that not all games have
 }
 LARGEST = 2**31 - 1  # Procgen draws level numbers below it
 END_LEVEL = -1  # as an action: one step of nothing, then the next level
-LOOKS = {"heist": heist.look}  # games whose saved state says what is in view
+TRUTHS = {"heist": heist.Heist}  # games whose saved state says what is in view
 
 
 @dataclass(frozen=True)
@@ -105,9 +105,9 @@ class Batch:
     def _info(self, slot: int) -> dict[str, np.ndarray]:
         """Return the ground truth of what a slot shows."""
         info = {"level_seed": np.int32(self._levels[slot])}
-        if self.rules.name in LOOKS:
+        if self.rules.name in TRUTHS:
             state = self._state(slot)
-            info |= LOOKS[self.rules.name](state, self._after_generators(state))
+            info |= TRUTHS[self.rules.name].look(state, self._after_generators(state))
         return info
 
     def _state(self, slot: int) -> memoryview:
@@ -217,5 +217,5 @@ class Procgen(Game):
 
 def environment(name: str) -> type[Procgen]:
     """Return the class of a game by its name."""
-    bases = (heist.Heist, Procgen) if name == "heist" else (Procgen,)
+    bases = (TRUTHS[name], Procgen) if name in TRUTHS else (Procgen,)
     return type(name.capitalize(), bases, {"name": name, "env_id": f"procgen-{name}-v0"})
