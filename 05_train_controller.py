@@ -115,7 +115,7 @@ def main(argv: list[str] | None = None) -> None:
             inputs["initial_controller"] = args.initial_controller
         write_config(args.output_folder, vars(args), inputs)
         print(f"controller of {search.controller.size} parameters")
-        survival = check_dream(search)
+        survival = check_dream(search) if args.train_in == "dream" else {}
         generations = range(search.evolution.generation, args.generations)
         for _ in progress(generations, desc="generations"):
             search.generation()
