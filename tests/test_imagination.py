@@ -136,7 +136,7 @@ def test_a_mixture_per_dimension_dreams_and_cannot_be_committed(first_frames):
     from models.mdn_rnn import MDNRNN
 
     rnn = MDNRNN(latent_size=3, units=8, num_mixtures=2, mixture="per_dim")
-    imagination = Imagination(World("apart", None, rnn, first_frames, "motionless"))
+    imagination = Imagination(World("apart", None, rnn, first_frames, "constant"))
     dreams = Imagination(imagination.world, DreamSettings(5)).free(4, 0)
     assert dreams.weights.shape == (4, 5, 3, 2)
     np.testing.assert_allclose(dreams.weights.sum(axis=-1), 1.0, atol=1e-5)
