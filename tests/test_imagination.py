@@ -35,7 +35,7 @@ def recording():
     nothing = np.zeros(31, int)
     scene = Scene(nothing, nothing, nothing > 0, nothing > 0, nothing > 0)
     mu = rng.standard_normal((31, 3)).astype(np.float32)
-    return Recording(None, "", mu, rng.uniform(-1, 1, (30, 1)).astype(np.float32), scene)
+    return Recording(None, "", mu, mu, rng.uniform(-1, 1, (30, 1)).astype(np.float32), scene)
 
 
 def test_shapes(dreams):
@@ -147,7 +147,8 @@ def test_a_mixture_per_dimension_dreams_and_cannot_be_committed(first_frames):
 def test_predictions_and_responsibilities(world, recording):
     """Against the mixture's own densities; padding and batches change nothing."""
     rnn = world.rnn
-    short = Recording(None, "", recording.mu[:12], recording.actions[:11], recording.scene[:12])
+    latents = recording.mu[:12], recording.logvar[:12]
+    short = Recording(None, "", *latents, recording.actions[:11], recording.scene[:12])
     both = Forecaster(rnn)([recording, short])
     (alone,) = Forecaster(rnn)([recording])
     np.testing.assert_allclose(both[0].weights, alone.weights, rtol=1e-4)
