@@ -36,6 +36,11 @@ GAMES = {
 SEE = "--latent_size 32 --epochs 4"
 DREAM = "--units 256 --epochs 10 --batch_size 64 --skip_ahead 20"
 EVOLVE = "--population 16 --rollouts 8 --generations 30 --eval_every 30 --eval_episodes 20"
+BUDGET = (
+    f"`python -m benchmarks.games`: stage 2 with `{SEE}`, stage 4 with `{DREAM}`, stage 5, in the "
+    f"dream, with `{EVOLVE}`. Scores are means ± standard deviations over 20 episodes of the game, "
+    "random play holds its actions and meets the same seeds."
+)
 HEADER = (
     "| game | steps recorded | steps/s, beside a bare loop | squared error of a pixel | nats per "
     "dimension: mixture, one component, this latent again | random play | controller | minutes |",
@@ -118,7 +123,10 @@ def table(results: dict[str, dict], rates: dict[str, dict]) -> str:
         cells = [f"`{game}`", f"{found['steps']:,}", speed, f"{found['mse']:.4f}", nats]
         cells += [_score(found["random"]), _score(found["controller"]), f"{found['minutes']:.0f}"]
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+    places = {
+        f"{m['processor']}, {m['cores']} cores" for m in (r["machine"] for r in results.values())
+    }
+    return "\n".join([*lines, "", f"{BUDGET} Measured on {' and '.join(sorted(places))}."])
 
 
 def _score(score: dict) -> str:
