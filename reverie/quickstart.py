@@ -36,8 +36,8 @@ def commands(folder: Path, seed: int) -> list[list[str]]:
     dream += ["--mixture", "per_dim", "--units", 256, "--sequence_length", 100]
     dream += ["--skip_ahead", 100, "--batch_size", 16, "--learning_rate", 0.005, "--epochs", 10]
     evolve = ["05_train_controller.py", "doomrnn", "--train_in", "dream", "--temperature", 1.0]
-    evolve += ["--population", 32, "--sigma_init", 0.3, "--generations", 16]
-    evolve += ["--eval_every", 8, "--eval_episodes", 50]
+    evolve += ["--population", 32, "--sigma_init", 0.3, "--generations", 20]
+    evolve += ["--eval_every", 10, "--eval_episodes", 50]
     evolve += ["--vae_weights", weights, "--rnn_weights", rnn / "final_rnn_weights.h5"]
     evolve += ["--output_folder", folder / "controller"]
     for stage in (record, see, dream, evolve):
