@@ -49,7 +49,11 @@ def save_video(path: Path, frames: np.ndarray, fps: int = 35) -> None:
         import imageio_ffmpeg
     with atomic_path(path, ".mp4") as temporary:
         writer = imageio_ffmpeg.write_frames(
-            str(temporary), frames.shape[2:0:-1], fps=fps, macro_block_size=2
+            str(temporary),
+            frames.shape[2:0:-1],
+            fps=fps,
+            macro_block_size=2,
+            ffmpeg_timeout=0,  # for ever: else a busy machine's film is cut off after 20 seconds
         )
         writer.send(None)
         for frame in frames:
