@@ -37,7 +37,7 @@ from reverie.hazard import calibration, save_calibration
 from reverie.latents import Latents
 from reverie.memory import read_rnn_header
 from reverie.plots import save_curves
-from reverie.sequences import WindowStream, persistence_nats
+from reverie.sequences import EpisodeStream, persistence_nats
 from reverie.stage import conduct
 from reverie.training import NotANumber, Trainer
 from reverie.vision import warm_cosine
@@ -76,7 +76,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     data.add_argument("--data_size", type=int, default=-1, help="episodes to use, -1 for all")
     data.add_argument("--data_scaling_factor", type=float, default=1.0, help="of the latents")
     data.add_argument("--sequence_length", type=int, default=60, help="steps of a window")
-    data.add_argument("--skip_ahead", type=int, default=5, help="steps from window to window")
+    data.add_argument(
+        "--skip_ahead",
+        type=int,
+        default=5,
+        help="steps from window to window: an epoch goes sequence_length / skip_ahead times "
+        "through every episode",
+    )
     network = parser.add_argument_group("network")
     network.add_argument("--units", type=int, default=512, help="of the LSTM")
     network.add_argument("--num_mixtures", type=int, default=5)
@@ -98,8 +104,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def build(args: argparse.Namespace, latents: Latents) -> "MDNRNN":
-    """Build and compile the network."""
+def build(args: argparse.Namespace, latents: Latents, rows: int) -> "MDNRNN":
+    """Build and compile the network, for batches of so many rows."""
     start_backend()
     import keras
 
@@ -115,6 +121,7 @@ def build(args: argparse.Namespace, latents: Latents) -> "MDNRNN":
         num_mixtures=args.num_mixtures,
         mixture=args.mixture,
         latent_scale=args.data_scaling_factor,
+        memory_rows=rows,
         seed=args.seed,
     )
     if args.initial_weights:
@@ -134,19 +141,17 @@ def check_beginning(args: argparse.Namespace, latents: Latents) -> None:
     check_initial(args.initial_weights, config, expected)
 
 
-def streams(args: argparse.Namespace, latents: Latents) -> tuple[WindowStream, WindowStream]:
-    """Return the windows to train on and the held-out ones, which do not overlap."""
+def streams(args: argparse.Namespace, latents: Latents) -> tuple[EpisodeStream, EpisodeStream]:
+    """Return the episodes to train on and the held-out ones."""
     count = len(latents.lengths)
     if args.data_size != -1:
         count = min(count, args.data_size)
     train, held_out = split_episodes(count)
+    rows = min(args.batch_size, len(train))
+    passes = max(1, round(args.sequence_length / args.skip_ahead))
     return (
-        WindowStream(
-            latents, train, args.sequence_length, args.skip_ahead, args.batch_size, args.seed
-        ),
-        WindowStream(
-            latents, held_out, args.sequence_length, args.sequence_length, args.batch_size
-        ),
+        EpisodeStream(latents, train, args.sequence_length, rows, passes, args.seed),
+        EpisodeStream(latents, held_out, args.sequence_length, rows),
     )
 
 
@@ -160,7 +165,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.initial_weights:
         check_beginning(args, latents)
     train, held_out = streams(args, latents)
-    rnn = build(args, latents)
+    rnn = build(args, latents, train.batch_size)
     notes = {key: latents.header[key] for key in ("game", "vae", "action_space")}
     first_frames = dict(zip(("first_mu", "first_logvar"), latents.first_frames()))
     notes["recorded"] = {
@@ -214,7 +219,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def report(
-    folder: Path, rnn: "MDNRNN", trainer: Trainer, train: WindowStream, held_out: WindowStream
+    folder: Path, rnn: "MDNRNN", trainer: Trainer, train: EpisodeStream, held_out: EpisodeStream
 ) -> None:
     """Write scores, curves and the calibration of the best weights, and print them."""
     best = min(trainer.progress.history, key=lambda row: row["val_loss"])

@@ -13,6 +13,12 @@ Writes `<output_folder>/controller.h5` (the mean of the search), `scores.json`, 
         --vae_weights trained_models_folder/final_full_vae_weights.h5 \\
         --rnn_weights trained_rnn_models/run_1/final_rnn_weights.h5 --output_folder controller/
 
+    # go on from an earlier controller, here in the game from what was learned in the dream
+    python 05_train_controller.py doomrnn --train_in game --generations 50 \\
+        --initial_controller controller/controller.h5 --output_folder awake/ \\
+        --vae_weights trained_models_folder/final_full_vae_weights.h5 \\
+        --rnn_weights trained_rnn_models/run_1/final_rnn_weights.h5
+
     # in the game, on a cluster's node
     python 05_train_controller.py doomrnn --train_in game --workers 64 --generations 1800 \\
         --vae_weights $SCRATCH/vae.h5 --rnn_weights $SCRATCH/rnn.h5 --output_folder $SCRATCH/c
@@ -25,7 +31,7 @@ from pathlib import Path
 
 from reverie.agents import check_same_vae
 from reverie.artifacts import write_config
-from reverie.controllers import FEATURES
+from reverie.controllers import FEATURES, load_controller
 from reverie.games import add_game_flags, game_options
 from reverie.memory import read_rnn_header
 from reverie.stage import conduct, progress, stop_signal
@@ -51,6 +57,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     search.add_argument("--sigma_init", type=float, default=0.1)
     search.add_argument("--features", choices=FEATURES, default="zh")
     search.add_argument("--seed", type=int, default=0)
+    search.add_argument("--initial_controller", type=Path, help="an earlier one to go on from")
     search.add_argument("--new_model", action="store_true", help="start afresh")
     dream = parser.add_argument_group("dream and game")
     dream.add_argument("--temperature", type=float, default=1.15)
@@ -88,6 +95,8 @@ def main(argv: list[str] | None = None) -> None:
     check_same_vae(
         args.rnn_weights, read_rnn_header(args.rnn_weights, args.game)[1], args.vae_weights
     )
+    if args.initial_controller:
+        load_controller(args.initial_controller)
     result, state = args.output_folder / "scores.json", args.output_folder / "evolution.h5"
     if args.new_model:
         for path in (state, result):
@@ -102,9 +111,11 @@ def main(argv: list[str] | None = None) -> None:
             return
         result.unlink(missing_ok=True)  # written last: says that the stage is finished
         inputs = {"vae": args.vae_weights, "rnn": args.rnn_weights}
+        if args.initial_controller:
+            inputs["initial_controller"] = args.initial_controller
         write_config(args.output_folder, vars(args), inputs)
         print(f"controller of {search.controller.size} parameters")
-        survival = check_dream(search)
+        survival = check_dream(search) if args.train_in == "dream" else {}
         generations = range(search.evolution.generation, args.generations)
         for _ in progress(generations, desc="generations"):
             search.generation()

@@ -8,11 +8,12 @@ BIN    := $(VENV)/bin
 # Where notebooks go with their outputs; `make notebooks NOTEBOOKS=notebooks` stores them.
 NOTEBOOKS ?= $(RUN)/notebooks
 
-.PHONY: help run notebooks test lint bench clean
+.PHONY: help run notebooks agents test lint bench clean
 
 help:
 	@echo "make run    record Doom, learn to dream it, evolve an agent in the dream, score it"
 	@echo "make notebooks   run the notebooks on what make run wrote"
+	@echo "make agents   install Stable-Baselines3, whose agents can learn in dreams"
 	@echo "make test   run the tests"
 	@echo "make lint   check format and style"
 	@echo "make bench  measure, and write the tables of README.md"
@@ -23,8 +24,10 @@ run: $(VENV)/.run
 notebooks: $(VENV)/.notebooks
 	$(BIN)/python -m reverie.analysis.notebooks --run "$(RUN)" --output_folder "$(NOTEBOOKS)"
 
+agents: $(VENV)/.agents
+
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -48,6 +51,11 @@ $(VENV)/.run: requirements.lock pyproject.toml
 $(VENV)/.notebooks: $(VENV)/.run requirements-notebooks.lock
 	@echo "== installing what notebooks need"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-notebooks.lock
+	@touch $@
+
+$(VENV)/.agents: $(VENV)/.run requirements-agents.lock
+	@echo "== installing Stable-Baselines3 and PyTorch"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-agents.lock
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements-dev.lock

@@ -28,6 +28,7 @@ from reverie.artifacts import write_json, write_text
 SUBJECTS = (
     "recording",
     "driving",
+    "playing",
     "vae_training",
     "encoding",
     "rnn_training",
@@ -39,7 +40,6 @@ PACKAGES = ("tensorflow", "keras", "numpy", "h5py", "vizdoom")
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results.json"
 README = ROOT / "README.md"
-BEGIN, END = "<!-- benchmarks:begin -->", "<!-- benchmarks:end -->"
 HEADER = (
     "| what | ours | reference | unit | ours / reference | reference is |",
     "|---|---:|---:|---|---:|---|",
@@ -137,13 +137,14 @@ def _figure(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def insert(text: str, content: str) -> str:
-    """Put content between the markers of a text, at its end where it has none."""
-    if BEGIN not in text or END not in text:
-        text = f"{text.rstrip()}\n\n{BEGIN}\n{END}\n".lstrip()
-    before, rest = text.split(BEGIN, 1)
-    _, after = rest.split(END, 1)
-    return f"{before}{BEGIN}\n{content}\n{END}{after}"
+def insert(text: str, content: str, name: str = "benchmarks") -> str:
+    """Put content between the markers of this name in a text, at its end where it has none."""
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    if begin not in text or end not in text:
+        text = f"{text.rstrip()}\n\n{begin}\n{end}\n".lstrip()
+    before, rest = text.split(begin, 1)
+    _, after = rest.split(end, 1)
+    return f"{before}{begin}\n{content}\n{end}{after}"
 
 
 if __name__ == "__main__":

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     import keras
 
     from reverie.frames import FrameStream
-    from reverie.sequences import WindowStream
+    from reverie.sequences import EpisodeStream
 
 
 def epoch_seconds(
     networks: "list[keras.Model]",
-    stream: "FrameStream | WindowStream",
+    stream: "FrameStream | EpisodeStream",
     folder: Path,
     in_memory: tuple,
     rounds: int,

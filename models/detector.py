@@ -8,7 +8,10 @@ from keras import layers, ops
 
 @keras.saving.register_keras_serializable("reverie")
 class Detector(keras.Model):
-    """Three strided convolutions and two dense layers, some 150,000 parameters.
+    """Patches of 4 x 4 pixels and three dense layers, some 540,000 parameters.
+
+    Where something is matters as much as what it is, and a decoded frame is smooth: in trials this
+    told monsters and fireballs apart far better than as many strided convolutions, in less time.
 
     Args:
         statements: how many yes-or-no statements E are judged.
@@ -18,10 +21,11 @@ class Detector(keras.Model):
         super().__init__(**kwargs)
         self.statements = statements
         frames = keras.Input((64, 64, 3))
-        x = frames
-        for kernel in (4, 3, 3):
-            x = layers.Conv2D(32, kernel, strides=2, activation="relu")(x)
-        x = layers.Dense(64, activation="relu")(layers.Flatten()(x))
+        x = layers.Rescaling(1.0, offset=-0.3)(frames)  # about the mean of TakeCover's pixels
+        x = layers.Conv2D(16, 4, strides=4, activation="relu")(x)
+        x = layers.Flatten()(x)
+        for _ in range(2):
+            x = layers.Dense(128, activation="relu")(x)
         self.network = keras.Model(frames, layers.Dense(statements)(x), name="detector")
         self.build()
 

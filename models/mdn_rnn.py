@@ -36,6 +36,8 @@ class MDNRNN(keras.Model):
             data, so that games that count in hundreds learn like those that count in ones.
         termination_weight: factor of the termination's cross-entropy in the loss. Deaths and
             survivals weigh the same, which keeps the hazard calibrated.
+        memory_rows: rows of a batch that carry the LSTM's memory into the next batch: inputs with
+            `begins` go on where the batch before ended; 0 for none.
         seed: decides the latents that are drawn in training.
     """
 
@@ -51,6 +53,7 @@ class MDNRNN(keras.Model):
         action_levels: int = 0,
         reward_scale: float = 1.0,
         termination_weight: float = 1.0,
+        memory_rows: int = 0,
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
@@ -62,7 +65,9 @@ class MDNRNN(keras.Model):
         self.reward_scale = reward_scale
         self.mixture = Mixture(latent_size, num_mixtures, mixture)
         self.scalars = [name for name in self.heads if name != "gaussian"]
-        self.lstm = keras.layers.LSTM(units, return_sequences=True, name="lstm")
+        self.lstm = keras.layers.LSTM(units, return_sequences=True, return_state=True, name="lstm")
+        self.memory: list[Any] = []
+        self.memory_rows = memory_rows
         outputs = self.mixture.parameters + len(self.scalars)
         self.head = keras.layers.Dense(outputs, dtype="float32", name="head")
         self.gaussian = Mixture(latent_size, 1, "joint")
@@ -81,7 +86,16 @@ class MDNRNN(keras.Model):
         self.head.build((None, None, self.units))
         if "gaussian" in self.heads:
             self.gaussian_head.build((None, None, self.units))
+        if self.memory_rows:
+            shape = (self.memory_rows, self.units)
+            self.memory = [self.add_weight(shape=shape, trainable=False, name=n) for n in "hc"]
         self.built = True
+
+    @property
+    def weights(self) -> list[Any]:
+        """What makes the network; where it stands in its training data does not belong to it."""
+        memory = [id(variable) for variable in self.memory]
+        return [variable for variable in super().weights if id(variable) not in memory]
 
     def get_config(self) -> dict:
         """Return what rebuilds the network."""
@@ -121,7 +135,7 @@ class MDNRNN(keras.Model):
 
     def hidden(self, latents: Any, actions: Any) -> Any:
         """Run the LSTM from zero over whole sequences `(B, L, Z)`, `(B, L, A)`: `(B, L, H)`."""
-        return self.lstm(self._join(latents * self.latent_scale, actions))
+        return self.lstm(self._join(latents * self.latent_scale, actions))[0]
 
     def step(self, latents: Any, actions: Any, state: list[Any]) -> list[Any]:
         """Move the LSTM one step: `(B, Z)`, `(B, A)`, state `[h, c]` of `(B, H)` -> new state."""
@@ -132,7 +146,8 @@ class MDNRNN(keras.Model):
         """Predict every next frame of sequences, latents drawn anew from their posteriors.
 
         Args:
-            inputs: `mu` and `logvar` `(B, L + 1, Z)`, `actions` `(B, L, A)`.
+            inputs: `mu` and `logvar` `(B, L + 1, Z)`, `actions` `(B, L, A)`; with memory
+                also `begins` `(B,)`, 1 in rows that begin from zero. Without it all do.
             training: unused; the latents are drawn either way.
 
         Returns:
@@ -142,11 +157,20 @@ class MDNRNN(keras.Model):
         mu, logvar = (ops.cast(inputs[name], "float32") for name in ("mu", "logvar"))
         noise = keras.random.normal(ops.shape(mu), seed=self.seed_generator)
         latents = (mu + ops.exp(0.5 * logvar) * noise) * self.latent_scale
-        hidden = self.lstm(self._join(latents[:, :-1], inputs["actions"]))
+        hidden = self._follow(self._join(latents[:, :-1], inputs["actions"]), inputs)
         outputs = self.predictions(hidden) | {"next_latent": latents[:, 1:]}
         if "gaussian" in self.heads:
             outputs["gaussian"] = self.gaussian_head(ops.stop_gradient(hidden))
         return outputs
+
+    def _follow(self, joined: Any, inputs: dict[str, Any]) -> Any:
+        if not self.memory or "begins" not in inputs:
+            return self.lstm(joined)[0]
+        kept = 1.0 - ops.cast(inputs["begins"], "float32")[:, None]
+        hidden, *state = self.lstm(joined, initial_state=[kept * part for part in self.memory])
+        for variable, part in zip(self.memory, state):
+            variable.assign(ops.stop_gradient(part))
+        return hidden
 
     def compute_loss(
         self,

@@ -22,9 +22,10 @@ class Evolution:
         path: the file that continues the search.
         size: number of parameters P.
         population: candidates a generation.
-        sigma: initial standard deviation, around zero.
+        sigma: initial standard deviation.
         seed: decides every draw; any number from 0.
         judge: what else decides the fitness, in JSON's types: a search is not continued on another.
+        start: around which parameters `(P,)` it begins instead of zero.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Evolution:
         sigma: float,
         seed: int,
         judge: dict | None = None,
+        start: np.ndarray | None = None,
     ) -> None:
         import cma  # takes seconds, which every game worker would spend again
 
@@ -53,7 +55,8 @@ class Evolution:
             "tolstagnation": 10**9,
             "tolflatfitness": 10**9,
         }
-        self._search = cma.CMAEvolutionStrategy(np.zeros(size), sigma, options)
+        start = np.zeros(size) if start is None else np.asarray(start, float)
+        self._search = cma.CMAEvolutionStrategy(start, sigma, options)
         self.fitness: list[np.ndarray] = []
 
     @property

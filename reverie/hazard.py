@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reverie.artifacts import atomic_path
-from reverie.sequences import WindowStream
+from reverie.sequences import EpisodeStream
 
 if TYPE_CHECKING:
     from models.mdn_rnn import MDNRNN
@@ -15,7 +15,7 @@ BINS = 8  # equally many expected ends in each
 BATCH = 16  # whole episodes at a time
 
 
-def calibration(rnn: "MDNRNN", stream: WindowStream) -> dict:
+def calibration(rnn: "MDNRNN", stream: EpisodeStream) -> dict:
     """Compare the predicted probability of ending with what happened, on whole episodes.
 
     Args:
@@ -26,11 +26,11 @@ def calibration(rnn: "MDNRNN", stream: WindowStream) -> dict:
         `predicted` and `observed` hazard per step in bins of rising prediction, `steps` in each,
         `expected_ends` and `observed_ends` in all.
     """
-    episodes = np.unique(stream.episodes).tolist()
-    longest = int(stream.latents.lengths[episodes].max())
-    whole = WindowStream(stream.latents, episodes, longest, longest, BATCH)
+    longest = int(stream.latents.lengths[stream.episodes].max())
+    whole = EpisodeStream(stream.latents, stream.episodes, longest, BATCH)
     hazards, ends = [], []
     for x, y in whole.in_order():
+        del x["begins"]  # all do
         logits = np.asarray(rnn.predict_on_batch(x)["termination"])
         played = y["mask"].astype(bool)
         hazards.append(1.0 / (1.0 + np.exp(-logits[played])))

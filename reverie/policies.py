@@ -47,7 +47,7 @@ def fresh_random(rng: np.random.Generator, steps: int, space: gymnasium.spaces.B
     return rng.uniform(space.low, space.high, size=(steps, *space.shape)).astype(np.float32)
 
 
-def motionless(rng: np.random.Generator, steps: int, space: gymnasium.spaces.Box) -> np.ndarray:
+def constant(rng: np.random.Generator, steps: int, space: gymnasium.spaces.Box) -> np.ndarray:
     """Put out zeros `(steps, A)` float32: the middle of every range, the first of all choices."""
     return np.zeros((steps, *space.shape), np.float32)
 
@@ -73,7 +73,7 @@ OPEN_LOOP: dict[str, Callable] = {
     "wandering": wandering,
     "brownian": brownian,
     "fresh_random": fresh_random,
-    "motionless": motionless,
+    "constant": constant,
 }
 LOOKING: dict[str, Callable] = {"random_networks": RandomNetworks}
 POLICIES = (*OPEN_LOOP, *LOOKING)

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from reverie.actions import ActionCode
-from reverie.artifacts import file_hash, read_json_lines, write_json, write_json_lines
-from reverie.controllers import Controller, save_controller
+from reverie.artifacts import InputError, file_hash, read_json_lines, write_json, write_json_lines
+from reverie.controllers import Controller, load_controller, save_controller
 from reverie.dreams import Dream, DreamOptions
 from reverie.evolution import Evolution
 from reverie.films import film_agent
 from reverie.games import game_class
 from reverie.memory import load_first_frames, load_rnn
 from reverie.plots import save_curves
-from reverie.policies import POLICIES, episode_seeds
+from reverie.policies import LOOKING, OPEN_LOOP, episode_seeds
 from reverie.scores import sentence, summary
 from reverie.scoring import GameScorer, compare_survival
 from reverie.vision import load_vae
@@ -55,6 +55,7 @@ class Search:
             args.sigma_init,
             args.seed,
             self._judge(),
+            self._start(),
         )
         self.history: list[dict] = []
 
@@ -68,8 +69,28 @@ class Search:
         args = self.args
         names = ("train_in", "rollouts", "features", "temperature", "sigma_temperature")
         judge = {name: getattr(args, name) for name in (*names, "threshold_ends")} | self.options
-        weights = {"vae": args.vae_weights, "rnn": args.rnn_weights}
-        return judge | {name: file_hash(path) for name, path in weights.items()}
+        files = {"vae": args.vae_weights, "rnn": args.rnn_weights}
+        if args.initial_controller:
+            files["initial_controller"] = args.initial_controller
+        return judge | {name: file_hash(path) for name, path in files.items()}
+
+    def _start(self) -> np.ndarray | None:
+        """Return the parameters of the earlier controller that the search begins around.
+
+        Raises:
+            InputError: it has another shape.
+        """
+        path = self.args.initial_controller
+        if path is None:
+            return None
+        controller, parameters, _ = load_controller(path)
+        if controller != self.controller:
+            raise InputError(
+                f"{path}: a controller of another shape ({controller.features}, "
+                f"{controller.latent_size} latents, {controller.units} units); choose --features "
+                "and networks as in its training, or leave --initial_controller away"
+            )
+        return parameters
 
     @property
     def log(self) -> Path:
@@ -123,6 +144,10 @@ class Search:
         played = self.scorer.returns(mean, seeds)
         return {"dream": self.summary(dreamt[0]), "game": self.summary(played[0])}
 
+    def score(self, policy: str, seeds: list[int]) -> dict:
+        """Score a policy by name in the game."""
+        return self.summary(self.scorer.open_loop(policy, seeds)[0])
+
     def summary(self, returns: np.ndarray) -> dict:
         """Summarise returns, with the highest there can be if the game has one."""
         steps = game_class(self.args.game).scored_in_steps
@@ -152,32 +177,32 @@ def check_dream(search: Search) -> dict:
 def finish(search: Search, survival: dict) -> None:
     """Write controller, scores beside policies by name, plot and film.
 
-    A game that is drawn faster in training is scored and filmed as its makers draw it.
+    A game that is drawn faster in training is scored and filmed as its makers draw it, but for the
+    policies that do not look.
     """
     args = search.args
+    seeds = episode_seeds(args.seed, 0, args.eval_episodes, "score")
     notes = {"game": args.game, "vae_weights": str(args.vae_weights.resolve())}
     notes |= {"rnn_weights": str(args.rnn_weights.resolve()), "train_in": args.train_in}
     notes |= {"options": search.options, "temperature": args.temperature}
     notes |= {"sigma_temperature": args.sigma_temperature}
     path = args.output_folder / "controller.h5"
     save_controller(path, search.controller, search.evolution.mean, notes)
+    blind = {policy: search.score(policy, seeds) for policy in OPEN_LOOP}
     original = search.options | game_class(args.game).scored_with
     if original == search.options:
-        _score(search, survival)
+        _score(search, seeds, blind, survival)
         return
     with GameWorkers(args.game, original, args.workers) as workers:
         search.play_in(workers)
-        _score(search, survival)
+        _score(search, seeds, blind, survival)
 
 
-def _score(search: Search, survival: dict) -> None:
-    """Write scores, plot and film."""
+def _score(search: Search, seeds: list[int], blind: dict, survival: dict) -> None:
+    """Write scores, those of the policies that do not look among them, plot and film."""
     args, folder = search.args, search.args.output_folder
-    seeds = episode_seeds(args.seed, 0, args.eval_episodes, "score")
-    scores = search.score_both("score")
-    for policy in POLICIES:
-        returns, _ = search.scorer.open_loop(policy, seeds)
-        scores[policy] = search.summary(returns)
+    scores = search.score_both("score") | blind
+    scores |= {policy: search.score(policy, seeds) for policy in LOOKING}
     print(f"scores over {len(seeds)} episodes on seeds that nothing was evolved on:")
     for name, score in scores.items():
         print(f"  {name:13s} {sentence(score)}")

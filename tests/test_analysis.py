@@ -1,5 +1,6 @@
 """The analyses as a user runs them: the command, what it refuses, its notebooks."""
 
+import ast
 import json
 import os
 import subprocess
@@ -23,7 +24,7 @@ from reverie.analysis.notebooks import execute
 from reverie.analysis.notebooks import parameters as told_of
 from reverie.analysis.recordings import around_explosion, encode_recordings, find_recordings
 from reverie.analysis.scenes import Scene
-from reverie.analysis.tables import markdown
+from reverie.analysis.tables import creativity_rows, markdown
 from reverie.analysis.training import read_runs, training_table
 from reverie.analysis.worlds import check_world, load_world
 from reverie.artifacts import InputError, file_hash
@@ -64,9 +65,21 @@ def test_the_command_writes_numbers_and_figures(analysed):
     assert sum(use["weight"]) == pytest.approx(1.0, abs=1e-4)
     assert 1.0 <= use["effective"] <= 5.0
     assert set(network["detector"]) == set(network["committed"]["labels"])
+    rows = creativity_rows(whole["networks"])
+    assert [(row["components"], row["temperature"]) for row in rows] == [
+        ("5", temperature) for temperature in ("0.5", "1", "1.5")
+    ]
+    rate = network["creativity"]["1"]["rates"]["creativity"]
+    assert rows[1]["creativity, per 1,000"] == rate["per_1000"]
     assert [row["run"] for row in whole["training"]] == ["run_1"]
     pictures = {path.name for path in analysed.rglob("*.png")}
-    assert {"training.png", "committed.png", "situations_real.png", "events_dreams.png"} <= pictures
+    assert {
+        "training.png",
+        "creativity.png",
+        "committed.png",
+        "situations_real.png",
+        "events_dreams.png",
+    } <= pictures
 
 
 def test_the_command_again_does_nothing(run, analysed, capsys):
@@ -156,7 +169,7 @@ def test_the_stretch_around_an_explosion():
         explosion = nothing > 0
         explosion[at] = True
         scene = Scene(nothing, nothing, explosion, nothing > 0, nothing > 0)
-        return Recording(None, "", np.zeros((101, 2)), np.zeros((100, 1)), scene)
+        return Recording(None, "", *np.zeros((2, 101, 2)), np.zeros((100, 1)), scene)
 
     early, late, middle = recording(3), recording(99), recording(50)
     assert around_explosion([early, late, middle], 20) == (middle, 40)
@@ -257,6 +270,7 @@ def test_pretrained_weights_belong_together():
         PRETRAINED / "doom_detector.h5", world.vae, PRETRAINED / "doom_vae.h5", Path("nowhere")
     )
     assert viewer.accuracy["explosion"]["recall"] > 0.9
+    assert viewer.accuracy["fireball"]["precision"] > 0.8
 
 
 # Notebooks.
@@ -319,6 +333,21 @@ def test_stored_notebooks(path):
     assert "def " not in source
     assert cells[0]["source"][0].startswith("# ")
     assert cells[-1]["source"][0].startswith("## What was found")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_what_rests_on_the_detector_says_how_good_it_is(path):
+    """Its held-out accuracy stands below every figure and table that a detector's word is in."""
+    cells = json.loads(path.read_text())["cells"]
+    detected = {"viewer"}
+    for cell in [cell for cell in cells if cell["cell_type"] == "code"]:
+        source = "".join(line for line in cell["source"] if not line.startswith("%"))
+        names = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)]
+        used = {node.id for node in names}
+        if used & detected and "open_viewer" not in used:
+            detected |= {node.id for node in names if isinstance(node.ctx, ast.Store)}
+            shows = any("data" in output for output in cell["outputs"])
+            assert not shows or used & {"note", "accuracy_table"}, source
 
 
 def test_there_are_six_notebooks():

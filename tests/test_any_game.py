@@ -39,12 +39,13 @@ def folder(tmp_path_factory):
     dream = ["04_train_rnn.py", "--training_data_file", latents, "--units", 8, "--epochs", 1]
     dream += ["--upper_level_folder_name", folder / "rnn", "--sequence_length", 20]
     stage(*dream, "--batch_size", 4)
-    for place in ("dream", "game"):
+    again = folder / "dream/controller.h5"
+    from_there = ["--initial_controller", again, "--sigma_init", 1e-9]
+    for place, start in {"dream": [], "game": from_there}.items():
         stage(
-            *["05_train_controller.py", GAME, "--train_in", place, *SMALL.split()],
+            *["05_train_controller.py", GAME, "--train_in", place, *SMALL.split(), *start],
             *["--vae_weights", vae, "--rnn_weights", rnn, "--output_folder", folder / place],
         )
-    again = folder / "dream/controller.h5"
     stage(*record, "--policy", again, "--start_batch", 1)
     more = ["--savefolder", folder / "second", "--initial_weights", vae]
     stage(*see, *more, *VAE.split(), "--learning_rate", 1e-9)
@@ -69,6 +70,19 @@ def test_scores_of_a_controller_from_dream_and_game(folder, place):
     assert {"dream", "game", "held_random", "brownian", "random_networks"} <= set(scores)
     assert 0 <= scores["game"]["mean"] <= 9  # nine wins end an episode
     assert "at_limit" not in scores["game"]
+
+
+def test_a_search_begins_around_an_earlier_controller(folder, capsys):
+    dreamt, played = (folder / place / "controller.h5" for place in ("dream", "game"))
+    np.testing.assert_allclose(load_controller(played)[1], load_controller(dreamt)[1], atol=1e-6)
+    weights = [folder / "vae/final_full_vae_weights.h5", folder / "rnn/run_1/final_rnn_weights.h5"]
+    flags = [GAME, "--vae_weights", weights[0], "--rnn_weights", weights[1], *SMALL.split()]
+    flags += ["--output_folder", folder / "other", "--initial_controller"]
+    script = load_script("05_train_controller.py")
+    assert script.main([str(flag) for flag in [*flags, dreamt, "--features", "z"]]) == 2
+    assert f"{dreamt}: a controller of another shape (zh, 4 latents" in capsys.readouterr().err
+    assert script.main([str(flag) for flag in [*flags, folder / "none.h5"]]) == 2
+    assert "none.h5: no controller there" in capsys.readouterr().err
 
 
 def test_a_controller_plays_the_second_round(folder):

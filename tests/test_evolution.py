@@ -96,3 +96,9 @@ def test_damaged_file_is_named(tmp_path):
         path.write_bytes(content)
         with pytest.raises(InputError, match=r"e.h5: damaged"):
             evolution(path).resume()
+
+
+def test_begins_where_it_is_told(tmp_path):
+    search = Evolution(tmp_path / "e.h5", 4, 12, 1e-3, 0, start=TARGET)
+    np.testing.assert_array_equal(search.mean, TARGET)
+    np.testing.assert_allclose(search.ask().mean(axis=0), TARGET, atol=1e-2)

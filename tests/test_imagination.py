@@ -35,7 +35,7 @@ def recording():
     nothing = np.zeros(31, int)
     scene = Scene(nothing, nothing, nothing > 0, nothing > 0, nothing > 0)
     mu = rng.standard_normal((31, 3)).astype(np.float32)
-    return Recording(None, "", mu, rng.uniform(-1, 1, (30, 1)).astype(np.float32), scene)
+    return Recording(None, "", mu, mu, rng.uniform(-1, 1, (30, 1)).astype(np.float32), scene)
 
 
 def test_shapes(dreams):
@@ -114,7 +114,7 @@ def _means_after(world, dreams):
     """Return the components' means for each dreamt frame, `(R, T, K, Z)`, teacher-forced."""
     rnn = world.rnn
     actions = actions_of(world, 5, 3)
-    hidden = rnn.lstm(np.concatenate([dreams.latents[:, :-1], actions], axis=-1))
+    hidden = rnn.lstm(np.concatenate([dreams.latents[:, :-1], actions], axis=-1))[0]
     return np.asarray(rnn.mixture.split(rnn.predictions(hidden)["mixture"])[1])
 
 
@@ -126,7 +126,7 @@ def test_warm_up_is_the_state_of_the_true_frames(world, recording):
     inputs = np.concatenate([recording.mu[:20], recording.actions[:20]], axis=-1)
     for dream in range(3):
         now = np.concatenate([recording.mu[20], actions[dream, 0]])[None]
-        hidden = world.rnn.lstm(np.concatenate([inputs, now])[None])[:, -1]
+        hidden = world.rnn.lstm(np.concatenate([inputs, now])[None])[0][:, -1]
         logits = world.rnn.mixture.split(world.rnn.predictions(hidden)["mixture"])[0]
         expected = np.exp(logits) / np.exp(logits).sum()
         np.testing.assert_allclose(warm.weights[dream, 0], expected[0], rtol=1e-3)
@@ -136,7 +136,7 @@ def test_a_mixture_per_dimension_dreams_and_cannot_be_committed(first_frames):
     from models.mdn_rnn import MDNRNN
 
     rnn = MDNRNN(latent_size=3, units=8, num_mixtures=2, mixture="per_dim")
-    imagination = Imagination(World("apart", None, rnn, first_frames, "motionless"))
+    imagination = Imagination(World("apart", None, rnn, first_frames, "constant"))
     dreams = Imagination(imagination.world, DreamSettings(5)).free(4, 0)
     assert dreams.weights.shape == (4, 5, 3, 2)
     np.testing.assert_allclose(dreams.weights.sum(axis=-1), 1.0, atol=1e-5)
@@ -147,13 +147,14 @@ def test_a_mixture_per_dimension_dreams_and_cannot_be_committed(first_frames):
 def test_predictions_and_responsibilities(world, recording):
     """Against the mixture's own densities; padding and batches change nothing."""
     rnn = world.rnn
-    short = Recording(None, "", recording.mu[:12], recording.actions[:11], recording.scene[:12])
+    latents = recording.mu[:12], recording.logvar[:12]
+    short = Recording(None, "", *latents, recording.actions[:11], recording.scene[:12])
     both = Forecaster(rnn)([recording, short])
     (alone,) = Forecaster(rnn)([recording])
     np.testing.assert_allclose(both[0].weights, alone.weights, rtol=1e-4)
     assert both[1].weights.shape == (11, 2)
     assert both[1].latents.shape == (11, 3)
-    hidden = rnn.lstm(np.concatenate([recording.mu[:-1], recording.actions], axis=-1)[None])
+    hidden = rnn.lstm(np.concatenate([recording.mu[:-1], recording.actions], axis=-1)[None])[0]
     logits, means, sigmas = (
         np.asarray(part)[0] for part in rnn.mixture.split(rnn.predictions(hidden)["mixture"])
     )

@@ -146,7 +146,7 @@ def test_recording(run, place, rng):
 
 
 def test_a_scheduler_asks_a_recording_to_stop(tmp_path):
-    line = commands(tmp_path)["01"]
+    line = [*commands(tmp_path)["01"], "--total_episodes", 120, "--batch_size", 60]
     for everyone in (True, False):
         before = count(tmp_path / "rollouts", ".*.parts/*.h5")
         terminate(

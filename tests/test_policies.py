@@ -67,7 +67,7 @@ def test_brownian_walks_in_small_steps():
 def test_a_seed_decides_the_actions(policy):
     first = open_loop_actions(policy, 3, 50, SPACE)
     np.testing.assert_array_equal(first, open_loop_actions(policy, 3, 50, SPACE))
-    if policy != "motionless":
+    if policy != "constant":
         assert (first != open_loop_actions(policy, 4, 50, SPACE)).any()
 
 
@@ -98,12 +98,12 @@ def test_wandering_differs_between_episodes():
     assert abs(side.mean()) < 0.15
 
 
-def test_fresh_random_covers_the_space_and_motionless_does_nothing():
+def test_fresh_random_covers_the_space_and_constant_stays_in_its_middle():
     actions = open_loop_actions("fresh_random", 0, STEPS, SPACE)
     assert (holds(actions) == 1).all()
     spread = (SPACE.high - SPACE.low) / np.sqrt(12 * STEPS)
     assert (np.abs(actions.mean(axis=0) - (SPACE.low + SPACE.high) / 2) < 5 * spread).all()
-    still = open_loop_actions("motionless", 0, STEPS, SPACE)
+    still = open_loop_actions("constant", 0, STEPS, SPACE)
     np.testing.assert_array_equal(np.unique(still, axis=0), [[0.0, 1.5]])
 
 

@@ -6,7 +6,7 @@ import pytest
 from helpers import assert_same_rollouts, run_stage
 
 from reverie.artifacts import InputError
-from reverie.games import FAMILIES, game_class, make_game
+from reverie.games import FAMILIES, game_class, heist, make_game
 from reverie.hosts import GameHost
 from reverie.policies import open_loop_actions
 
@@ -67,6 +67,66 @@ def test_many_at_a_time_are_what_each_is_alone(time_steps, tmp_path):
         alone = tmp_path / f"alone_{seed}.h5"
         assert host.play(seed, "held_random", alone) == result
         assert_same_rollouts(path, alone)
+
+
+ALPHA = 25  # of an entity's numbers
+
+
+@pytest.mark.parametrize("mode", ["easy", "hard", "memory"])
+def test_ground_truth_of_heist_is_where_the_pictures_are(mode):
+    """Each thing is made transparent: pixels change inside its rectangle and nowhere else."""
+    game = make_game("heist", **OPTIONS | {"distribution_mode": mode})
+    rng, seen = np.random.default_rng(0), set()
+    for seed in range(8):
+        game.reset(seed=seed)
+        for _ in range(20):
+            frame, *_, info = game.step(int(rng.integers(9)))
+        masks = game.object_masks(info["things"][None])[0]
+        for index, name in enumerate(heist.THINGS):
+            inside = (masks & game.objects[name]) > 0
+            assert inside.any() == (info["things"][index] > 0).any()
+            changed = (without(game, index) != frame).any(axis=-1)
+            assert not (changed & ~inside).any()
+            if inside[4:-4, 4:-4].any():
+                assert changed.any()
+                seen.add(name)
+    assert seen >= set(heist.THINGS) - ({"red_lock"} if mode == "memory" else set())  # far away
+
+
+def without(game, index):
+    """Return the frame as it is without one of `THINGS`, and leave the game as it was."""
+    batch = game._batch
+    state = batch._state(0)
+    kept = bytes(state)
+    for entity in heist.entities(state, batch._after_generators(state)):
+        kind, theme = entity[6], entity[8]
+        if kind in heist.FIRST and heist.FIRST[kind] + theme == index:
+            entity.view("<f4")[ALPHA] = 0.0
+    frames = []
+    for change in (bytes(state), kept):
+        batch._buffer[0 : len(change)] = change
+        batch._engine.call_c_func("set_state", 0, batch._buffer, len(change))
+        frames.append(batch._engine.observe()[1]["rgb"][0].copy())
+    return frames[0]
+
+
+def test_a_key_of_heist_is_on_the_floor_or_on_the_ring():
+    """By walking at random in small levels until keys are found and gems are reached."""
+    game = make_game("heist", **OPTIONS | {"time_steps": 400})
+    keys, found, won = slice(2, 5), 0, 0
+    for seed in (7, 10):
+        _, info = game.reset(seed=seed)
+        actions = np.random.default_rng(seed).choice([1, 3, 5, 7], 50).repeat(8)
+        there = info["things"][keys].any(axis=1)
+        for action in actions:
+            _, reward, terminated, truncated, info = game.step(int(action))
+            now = info["things"][keys].any(axis=1)
+            np.testing.assert_array_equal(now, there & ~info["held"])
+            won += reward > 0
+            if terminated or truncated:
+                break
+        found += info["held"].sum()
+    assert (found, won) == (2, 1)
 
 
 def test_levels_are_chosen_by_number():

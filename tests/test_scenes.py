@@ -66,6 +66,7 @@ def test_rates_and_creativity():
     busy, idle = scene([2, 3, 2, 2, 2, 2], [0, 1, 1, 0, 0, 0]), scene(2, 0)
     found = rates([busy, idle])
     assert found["creativity"]["per_1000"] == pytest.approx(1000 * 4 / 12)
+    assert found["creativity"]["per_dream"] == pytest.approx(2.0)
     assert found["monster appears"]["per_1000"] == pytest.approx(1000 / 12)
     assert found["fireball"]["per_1000"] == pytest.approx(2000 / 12)
     low, high = found["creativity"]["interval"]

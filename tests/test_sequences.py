@@ -1,4 +1,4 @@
-"""Windows for the MDN-RNN: right cut-outs, right masks, and ends that count."""
+"""Episodes in windows that follow each other: right cut-outs, right masks, ends that count."""
 
 from collections import Counter
 
@@ -7,7 +7,7 @@ import pytest
 from helpers import write_latents
 
 from reverie.latents import Latents
-from reverie.sequences import WindowStream, persistence_nats
+from reverie.sequences import EpisodeStream, persistence_nats
 
 LENGTHS = [12, 2, 7, 1]
 LENGTH = 5
@@ -19,15 +19,15 @@ def stored(tmp_path_factory):
     return write_latents(path, LENGTHS), Latents(path)
 
 
-def stream(stored, episodes=(0, 1, 2, 3), skip=2, batch=3, **options):
-    return WindowStream(stored[1], list(episodes), LENGTH, skip, batch, **options)
+def stream(stored, episodes=(0, 1, 2, 3), batch=2, **options):
+    return EpisodeStream(stored[1], list(episodes), LENGTH, batch, **options)
 
 
 def test_windows_are_cut_where_they_say(stored):
     arrays, latents = stored
-    windows = stream(stored)
-    x, y = windows.gather(np.arange(len(windows.starts)))
-    for row, (episode, start) in enumerate(zip(windows.episodes, windows.starts)):
+    cuts = [(0, 0), (0, 5), (0, 10), (1, 0), (2, 5), (3, 0)]
+    x, y = stream(stored).gather(*np.array(cuts).T)
+    for row, (episode, start) in enumerate(cuts):
         played = min(LENGTH, LENGTHS[episode] - start)
         frame, step = latents.frame_starts[episode] + start, latents.step_starts[episode] + start
         for key in ("mu", "logvar"):
@@ -42,14 +42,16 @@ def test_windows_are_cut_where_they_say(stored):
         np.testing.assert_array_equal(y["mask"][row], np.arange(LENGTH) < played)
         ends = np.flatnonzero(y["termination"][row])
         assert ends.tolist() == ([played - 1] if start + played == LENGTHS[episode] else [])
+    np.testing.assert_array_equal(x["begins"], [1, 0, 0, 1, 0, 1])
 
 
 def test_shapes_and_types(stored):
-    x, y = next(stream(stored).batches(0))
+    x, y = next(stream(stored, batch=3).batches(0))
     assert {k: v.shape for k, v in x.items()} == {
         "mu": (3, LENGTH + 1, 4),
         "logvar": (3, LENGTH + 1, 4),
         "actions": (3, LENGTH, 1),
+        "begins": (3,),
     }
     assert {k: v.shape for k, v in y.items()} == dict.fromkeys(
         ("reward", "termination", "mask"), (3, LENGTH)
@@ -57,45 +59,53 @@ def test_shapes_and_types(stored):
     assert {v.dtype for v in (*x.values(), *y.values())} == {np.dtype(np.float32)}
 
 
-def test_no_episode_is_too_short(stored):
-    assert set(stream(stored, skip=50).episodes) == {0, 1, 2, 3}
+@pytest.mark.parametrize("batch", [1, 2, 3, 9])
+def test_rows_follow_their_episodes(stored, batch):
+    """Where a row goes on, its first frame is the last one of the batch before."""
+    arrays, latents = stored
+    before, followed = None, Counter()
+    for x, y in stream(stored, batch=batch).batches(4):
+        assert len(x["mu"]) == batch
+        for row in range(batch):
+            if not y["mask"][row].any():
+                continue
+            if x["begins"][row]:
+                firsts = np.asarray(arrays["mu"][latents.frame_starts[:-1]], np.float32)
+                (episode,) = np.flatnonzero((firsts == x["mu"][row, 0]).all(axis=1))
+                followed[int(episode)] += 1
+            else:
+                np.testing.assert_array_equal(x["mu"][row, 0], before[row, -1])
+        before = x["mu"]
+    assert followed == dict.fromkeys(range(len(LENGTHS)), 1)
 
 
-def test_last_steps_count_as_often_as_others(stored):
-    """With windows every step, each step from the fifth on is in five windows, the last as well."""
-    windows = stream(stored, episodes=[0], skip=1)
-    seen = Counter()
-    for start in windows.starts:
-        seen.update(range(start, min(start + LENGTH, LENGTHS[0])))
-    assert [seen[step] for step in range(LENGTHS[0])] == [1, 2, 3, 4, *[5] * 8]
-    _, y = windows.gather(np.arange(len(windows.starts)))
-    assert y["termination"].sum() == LENGTH
-
-
-def test_an_epoch_is_every_window_once_in_an_order_of_its_own(stored):
-    windows = stream(stored, batch=2)
-
-    def epoch(source, number):
-        return [tuple(row.ravel()) for x, _ in source.batches(number) for row in x["mu"]]
-
-    first = epoch(windows, 0)
-    assert len(first) == len(set(first)) == len(windows.starts) // 2 * 2
-    assert first == epoch(windows, 0)
-    assert first != epoch(windows, 1)
-    assert first != epoch(stream(stored, batch=2, seed=5), 0)
-
-
-def test_a_batch_larger_than_the_data_is_one_batch(stored):
-    windows = stream(stored, batch=1000)
-    (batch,) = windows.batches(0)
-    assert windows.steps_per_epoch == 1
-    assert len(batch[1]["mask"]) == len(windows.starts)
-
-
-def test_in_order_covers_every_step_once(stored):
-    windows = stream(stored, skip=LENGTH)
+@pytest.mark.parametrize("batch", [1, 3, 9])
+@pytest.mark.parametrize("passes", [1, 3])
+def test_every_step_once_a_pass(stored, batch, passes):
+    windows = stream(stored, batch=batch, passes=passes)
+    epoch = list(windows.batches(2))
+    assert len(epoch) == windows.steps_per_epoch
+    assert sum(int(y["mask"].sum()) for _, y in epoch) == passes * sum(LENGTHS)
+    assert sum(int(y["termination"].sum()) for _, y in epoch) == passes * len(LENGTHS)
     assert sum(int(y["mask"].sum()) for _, y in windows.in_order()) == sum(LENGTHS)
-    assert sum(int(y["termination"].sum()) for _, y in windows.in_order()) == len(LENGTHS)
+
+
+def test_an_epoch_has_an_order_of_its_own(stored):
+    def epoch(source, number):
+        return [x["mu"].tolist() for x, _ in source.batches(number)]
+
+    windows = stream(stored, batch=1)
+    assert epoch(windows, 0) == epoch(windows, 0)
+    assert epoch(windows, 0) != epoch(windows, 1)
+    assert epoch(windows, 0) != epoch(stream(stored, batch=1, seed=5), 0)
+
+
+def test_rows_are_equally_long(tmp_path):
+    lengths = np.random.default_rng(0).integers(1, 40, 60).tolist()
+    write_latents(tmp_path / "latents.npz", lengths)
+    windows = EpisodeStream(Latents(tmp_path / "latents.npz"), list(range(60)), LENGTH, 7)
+    total = sum(-(-length // LENGTH) for length in lengths)
+    assert windows.steps_per_epoch == -(-total // 7)
 
 
 def test_persistence_nats_of_a_walk(tmp_path):
@@ -109,6 +119,6 @@ def test_persistence_nats_of_a_walk(tmp_path):
     }
     write_latents(tmp_path / "walk.npz", lengths, 2, **changes)
     latents = Latents(tmp_path / "walk.npz")
-    streams = [WindowStream(latents, part, 50, 50, 8) for part in ([0, 1, 2, 3, 4], [5, 6, 7])]
+    streams = [EpisodeStream(latents, part, 50, 8) for part in ([0, 1, 2, 3, 4], [5, 6, 7])]
     entropy = 2 * 0.5 * np.log(2 * np.pi * np.e * 0.1**2)
     assert persistence_nats(*streams) == pytest.approx(entropy, abs=0.15)

@@ -202,7 +202,7 @@ def test_controller(run):
     assert parameters.shape == (40,)
     assert notes["game"] == "doomrnn"
     result = json.loads((run.controller / "scores.json").read_text())
-    assert {"dream", "game", "held_random", "motionless"} <= set(result["scores"])
+    assert {"dream", "game", "held_random", "constant"} <= set(result["scores"])
     for score in result["scores"].values():
         assert score["episodes"] == 3
         assert score["interval"][0] <= score["mean"] <= score["interval"][1]

@@ -162,7 +162,7 @@ def figures(studies: dict, viewer: "Viewer") -> dict[str, "Figure"]:
     from reverie.analysis.figures import committed_counts, shares
     from reverie.analysis.studies import accuracy_note
 
-    note, drawn = accuracy_note(viewer), {}
+    note, drawn = accuracy_note(viewer.accuracy), {}
     for source, found, below in (
         ("real", studies["real"]["predicted"], ""),
         ("dreams", studies["dreams"]["specialisation"], note),
@@ -198,13 +198,16 @@ def save_figure(path: Path, figure: "Figure") -> None:
 
 
 def collect(args: argparse.Namespace) -> None:
-    """Write `analysis.json` from the results of all networks, and their training curves."""
-    from reverie.analysis.figures import training_curves
+    """Write `analysis.json` from the results of all networks, and figures that compare them."""
+    from reverie.analysis.figures import creativity, training_curves
+    from reverie.analysis.studies import accuracy_note
     from reverie.analysis.training import read_runs, training_table
 
     results = {}
     for path in args.rnn_weights:
         results[world_name(path)] = json.loads(_result_path(args, path).read_text())
+    note = accuracy_note(next(iter(results.values()))["detector"])
+    save_figure(args.output_folder / "creativity.png", creativity(results, note))
     folders = [path.parent for path in args.rnn_weights]
     runs = read_runs([f for f in folders if (f / "metrics.jsonl").is_file()])
     if runs:

@@ -13,8 +13,8 @@ def rates(scenes: list[Scene]) -> dict[str, dict]:
 
     Returns:
         By label `per_1000` frames, the mean over all frames, and the `interval` of its mean over
-        dreams; `creativity`: by how much the numbers of monsters and fireballs in view change, up
-        or down, as in arXiv 1901.07859.
+        dreams; `per_dream`, the mean count of a dream. Beside the labels `creativity`: by how much
+        the numbers of monsters and fireballs in view change, up or down, as in arXiv 1901.07859.
     """
     lengths = np.array([len(scene) for scene in scenes], float)
     found = {name: [situations(s)[name].sum() for s in scenes] for name in SITUATIONS}
@@ -36,6 +36,7 @@ def _rate(counts: np.ndarray, lengths: np.ndarray) -> dict:
     return {
         "per_1000": PER * counts.sum() / lengths.sum(),
         "interval": bootstrap_interval(weighted),
+        "per_dream": float(counts.mean()),
     }
 
 

@@ -6,15 +6,16 @@ accuracy says how much that is, and stands beside every figure that rests on the
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reverie.analysis.recordings import encode_recordings, find_recordings
+from reverie.analysis.recordings import Recording, encode_recordings, find_recordings
 from reverie.analysis.scenes import EVENTS, Scene, labels
 from reverie.analysis.worlds import GAME
 from reverie.artifacts import InputError, file_hash
 from reverie.backend import compiled, start_backend
+from reverie.frames import split_episodes
 from reverie.stage import progress
 from reverie.vision import warm_cosine
 from reverie.weights import load_weights, read_header, save_weights
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
     from models.detector import Detector
     from models.vae import VAE
 
-EPISODES = 300  # to train on
-EVERY = 10  # frames: neighbours look alike
-EPOCHS = 10
-BATCH = 64
+EPISODES = 1000  # to train on, at most
+EVERY = 5  # frames: neighbours look alike
+EPOCHS = 4
+BATCH = 128
 RATE = 2e-3
+JUDGES = 100  # held-out episodes to judge on, at most
 RARE = 0.02  # a count that fewer frames reach, or fall short of, is not learned
 SMOOTHING = 5  # frames, the median of which is kept: a detector flickers
 TOLERANCE = 3  # frames by which a detected event may miss the true one
@@ -129,32 +131,43 @@ def _build(statements: int, seed: int) -> "Detector":
 def train_detector(vae: "VAE", rollouts: Path, seed: int) -> tuple["Detector", dict]:
     """Train on reconstructions of training episodes, judge on held-out ones.
 
+    Every tenth of the training episodes is left out of the fit, and the thresholds are chosen on
+    it: on frames that the network was fitted to it is too sure of itself.
+
     Returns:
         The detector and its notes: `statements`; `thresholds` of the logits at which as many
         frames are judged to hold a statement as hold it; `floor` of the counts; `accuracy`.
     """
-    known = encode_recordings(vae, find_recordings(rollouts, EPISODES, held_out=False), EVERY)
-    latents = np.concatenate([r.mu for r in known])
-    values = {n: np.concatenate([getattr(r.scene, n) for r in known]) for n in FIELDS}
-    statements, floor = _statements(values)
-    truth = np.stack([values[name] >= least for name, least in statements], axis=1)
+    episodes = find_recordings(rollouts, EPISODES, held_out=False)
+    parts = [[episodes[i] for i in part] for part in split_episodes(len(episodes))]
+    fitted, left_out = (encode_recordings(vae, part, EVERY) for part in parts)
+    statements, floor = _statements(fitted)
     detector = _build(len(statements), seed)
-    _fit(detector, vae, latents, truth.astype(np.float32), seed)
+    _fit(detector, vae, fitted, statements, seed)
     notes = {"statements": statements, "floor": floor, "thresholds": [0.0] * len(statements)}
-    logits = Viewer(vae, detector, notes).logits(latents)
-    notes["thresholds"] = [
-        float(np.quantile(column, 1.0 - holds.mean())) for column, holds in zip(logits.T, truth.T)
-    ]
-    held_out = encode_recordings(vae, find_recordings(rollouts, EPISODES // 3, held_out=True))
+    logits = Viewer(vae, detector, notes).logits(np.concatenate([r.mu for r in left_out]))
+    holds = _truth(left_out, statements).mean(axis=0)
+    notes["thresholds"] = [float(np.quantile(c, 1.0 - h)) for c, h in zip(logits.T, holds)]
     viewer = Viewer(vae, detector, notes)
+    held_out = encode_recordings(vae, find_recordings(rollouts, JUDGES, held_out=True))
     notes["accuracy"] = judge([r.scene for r in held_out], [viewer.scene(r.mu) for r in held_out])
     return detector, notes
 
 
-def _statements(values: dict[str, np.ndarray]) -> tuple[list[Statement], dict[str, int]]:
+def _truth(recordings: list[Recording], statements: list[Statement]) -> np.ndarray:
+    """Return which statements hold of all frames, `(N, E)` bool."""
+    columns = [
+        np.concatenate([getattr(r.scene, name) >= least for r in recordings])
+        for name, least in statements
+    ]
+    return np.stack(columns, axis=1)
+
+
+def _statements(recordings: list[Recording]) -> tuple[list[Statement], dict[str, int]]:
     """Choose the counts that are neither almost always nor almost never reached."""
     statements, floor = [], {}
-    for name, column in values.items():
+    for name in FIELDS:
+        column = np.concatenate([getattr(r.scene, name) for r in recordings])
         top = int(column.max()) if column.dtype != bool else 1
         shares = {least: float((column >= least).mean()) for least in range(1, top + 1)}
         if column.dtype != bool:
@@ -164,21 +177,31 @@ def _statements(values: dict[str, np.ndarray]) -> tuple[list[Statement], dict[st
     return statements, floor
 
 
-def _fit(detector: "Detector", vae: "VAE", latents: Any, truth: np.ndarray, seed: int) -> None:
+def _fit(
+    detector: "Detector",
+    vae: "VAE",
+    recordings: list[Recording],
+    statements: list[Statement],
+    seed: int,
+) -> None:
+    """Fit to decoded latents that are drawn anew for every batch, as those of dreams are drawn."""
     import keras
 
-    decode = compiled(vae.decode)
-    rate = warm_cosine(RATE)
+    mu = np.concatenate([r.mu for r in recordings])
+    sigma = np.exp(0.5 * np.concatenate([r.logvar for r in recordings]))
+    truth = _truth(recordings, statements).astype(np.float32)
+    decode, rate = compiled(vae.decode), warm_cosine(RATE)
     detector.compile(optimizer=keras.optimizers.Adam(RATE))
-    size = min(BATCH, len(latents))
-    batches = len(latents) // size
+    size = min(BATCH, len(mu))
+    batches = len(mu) // size
     for epoch in progress(range(EPOCHS), desc="detector"):
-        order = np.random.default_rng([seed, epoch]).permutation(len(latents))
+        rng = np.random.default_rng([seed, epoch])
+        order = rng.permutation(len(mu))
         for step in range(batches):
             rows = order[step * size : (step + 1) * size]
-            done = (epoch + step / batches) / EPOCHS
-            detector.optimizer.learning_rate = rate(done)
-            detector.train_on_batch(decode(latents[rows]), truth[rows])
+            drawn = mu[rows] + sigma[rows] * rng.standard_normal(mu[rows].shape, np.float32)
+            detector.optimizer.learning_rate = rate((epoch + step / batches) / EPOCHS)
+            detector.train_on_batch(decode(drawn), truth[rows])
 
 
 def judge(truth: list[Scene], seen: list[Scene]) -> dict[str, dict]:

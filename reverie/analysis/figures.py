@@ -50,7 +50,11 @@ def shares(rows: dict[str, dict], title: str, note: str = "") -> Figure:
 
 
 def confusion(
-    components: list[np.ndarray], found: list[dict[str, np.ndarray]], count: int, title: str
+    components: list[np.ndarray],
+    found: list[dict[str, np.ndarray]],
+    count: int,
+    title: str,
+    note: str = "",
 ) -> Figure:
     """Draw which component is most probable in the frames of every label, as a table of colours."""
     names = list(found[0])
@@ -67,11 +71,17 @@ def confusion(
     axes.set_yticks(range(len(rows)), ["all frames", *names])
     axes.set_xticks(range(count), [f"{k}" for k in range(count)])
     axes.set(xlabel="most probable component", title=title)
+    _note(figure, note)
     return figure
 
 
 def weights_over_strip(
-    weights: np.ndarray, frames: np.ndarray, scene: Scene, start: int = 0, every: int = 5
+    weights: np.ndarray,
+    frames: np.ndarray,
+    scene: Scene,
+    start: int = 0,
+    every: int = 5,
+    note: str = "",
 ) -> Figure:
     """Draw component weights over time above the film strip of the frames they predicted.
 
@@ -81,6 +91,7 @@ def weights_over_strip(
         scene: of the same frames; its events are marked.
         start: number of the first step, for the axis.
         every: steps between the shown frames.
+        note: below it, where the scene is the detector's.
     """
     steps = np.arange(start, start + len(weights))
     figure = Figure(figsize=(13, 4.2), dpi=DPI, layout="constrained")
@@ -96,6 +107,7 @@ def weights_over_strip(
     strip.imshow(tile([frames[every // 2 :: every]], scale=1, gap=1), aspect="auto")
     strip.set_axis_off()
     strip.set_title(f"one frame of {every}", fontsize=8)
+    _note(figure, note)
     return figure
 
 
@@ -112,7 +124,11 @@ def film_rows(rows: dict[str, np.ndarray], shown: int = 12) -> Figure:
 
 
 def reality_and_dream(
-    rows: dict[str, np.ndarray], scenes: dict[str, Scene], start: int, shown: int = 14
+    rows: dict[str, np.ndarray],
+    scenes: dict[str, Scene],
+    start: int,
+    shown: int = 14,
+    note: str = "",
 ) -> Figure:
     """Draw real, reconstructed and predicted frames under each other, events written below.
 
@@ -121,6 +137,7 @@ def reality_and_dream(
         scenes: of the same frames, by the same names, or of some of them.
         start: number of the first frame, for the axis.
         shown: frames.
+        note: below it, where scenes are the detector's.
     """
     length = min(map(len, rows.values()))
     index = np.linspace(0, length - 1, min(shown, length)).round().astype(int)
@@ -135,6 +152,7 @@ def reality_and_dream(
         line[0].set_ylabel(name, fontsize=9)
     for panel, frame in zip(panels[0], index):
         panel.set_title(f"{start + frame}", fontsize=8)
+    _note(figure, note)
     return figure
 
 
@@ -188,6 +206,39 @@ def training_curves(runs: list[TrainingRun]) -> Figure:
     right.set_xticks(ticks, [str(tick) for tick in ticks])
     right.minorticks_off()
     right.grid(alpha=0.3)
+    return figure
+
+
+def creativity(networks: dict[str, dict], note: str = "") -> Figure:
+    """Draw by components and temperature what changes in dreams, and what predictions get wrong.
+
+    Args:
+        networks: results by name, as `analysis.json` has them.
+        note: below it, e.g. the accuracy of the detector.
+    """
+    ordered = sorted(networks.values(), key=lambda result: result["components"])
+    x = np.arange(len(ordered))
+    figure = Figure(figsize=(12, 4.2), dpi=DPI, layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for colour, temperature in enumerate(ordered[0]["creativity"]):
+        found = [result["creativity"][temperature] for result in ordered]
+        rates = [row["rates"]["creativity"] for row in found]
+        mean = np.array([rate["per_1000"] for rate in rates])
+        spread = np.abs(np.transpose([rate["interval"] for rate in rates]) - mean)
+        style = {"color": f"C{colour}", "marker": "o"}
+        left.errorbar(x + 0.06 * colour, mean, spread, capsize=3, label=temperature, **style)
+        for kind, line in (("imagined", "-"), ("missed", "--")):
+            wrong = [row["precision"]["fireballs"][kind] for row in found]
+            right.plot(x, wrong, line, label=f"{kind}, {temperature}", **style)
+    left.set(title="dreams", ylabel="changes of monsters and fireballs, of 1,000 frames")
+    right.set(title="one-step predictions", ylabel="fireballs, of 1,000 frames")
+    for axes in (left, right):
+        axes.set_xticks(x, [str(result["components"]) for result in ordered])
+        axes.set_xlabel("components K")
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.3)
+        axes.legend(title="temperature", fontsize=8)
+    _note(figure, note)
     return figure
 
 

@@ -1,7 +1,7 @@
 """The pixel rules of the earlier study, for comparison with its figures.
 
 They look for bright and dark blobs in the picture (the code of arXiv 1901.07859). The detector of
-`reverie.analysis.detector` is trained on the game's own ground truth instead.
+`reverie.analysis.detectors` is trained on the game's own ground truth instead.
 """
 
 import cv2

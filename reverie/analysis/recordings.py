@@ -33,6 +33,7 @@ class Recording:
         path: its file.
         episode: its group in that file.
         mu: latents of its frames, `(T + 1, Z)` float32.
+        logvar: how sure the VAE is of them, `(T + 1, Z)` float32.
         actions: `(T, A)` float32.
         scene: the truth about its T + 1 frames.
     """
@@ -40,6 +41,7 @@ class Recording:
     path: Path
     episode: str
     mu: np.ndarray
+    logvar: np.ndarray
     actions: np.ndarray
     scene: Scene
 
@@ -86,9 +88,9 @@ def encode_recordings(
         with h5py.File(path, "r") as file:
             group = file[name]
             infos = {key: group["infos"][key][::every] for key in TRUTH}
-            mu, _ = encoder(group["observations"][::every])
+            latents = encoder(group["observations"][::every])
             actions = group["actions"][::every].astype(np.float32)
-        recordings.append(Recording(path, name, mu, actions, true_scene(infos)))
+        recordings.append(Recording(path, name, *latents, actions, true_scene(infos)))
     return recordings
 
 

@@ -168,10 +168,10 @@ def reality(viewer: Viewer, recordings: list[Recording]) -> dict:
     }
 
 
-def accuracy_note(viewer: Viewer) -> str:
-    """Write the accuracy of the detector in one line, for below a figure."""
+def accuracy_note(accuracy: dict[str, dict]) -> str:
+    """Write the detector's held-out accuracy, see `detectors.judge`, to stand below a figure."""
     parts = []
-    for name, row in viewer.accuracy.items():
+    for name, row in accuracy.items():
         precision, recall = (_percent(row[key]) for key in ("precision", "recall"))
         parts.append(f"{name} {precision}/{recall}")
     middle = (len(parts) + 1) // 2

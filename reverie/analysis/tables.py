@@ -26,11 +26,11 @@ def cell(value: Any) -> str:
     return str(value)
 
 
-def markdown_table(rows: list[dict]) -> "Markdown":
-    """Return rows as a table for a notebook."""
+def markdown_table(rows: list[dict], note: str = "") -> "Markdown":
+    """Return rows as a table for a notebook, with a note below such as the detector's accuracy."""
     from IPython.display import Markdown
 
-    return Markdown(markdown(rows))
+    return Markdown("\n\n".join([markdown(rows), *([f"*{note}*"] if note else [])]))
 
 
 def specialisation_rows(found: dict) -> list[dict]:
@@ -55,18 +55,18 @@ def specialisation_rows(found: dict) -> list[dict]:
     ]
 
 
-def specialisation_table(found: dict) -> "Markdown":
+def specialisation_table(found: dict, note: str = "") -> "Markdown":
     """Show what `studies.specialisation` found."""
-    return markdown_table(specialisation_rows(found))
+    return markdown_table(specialisation_rows(found), note)
 
 
-def committed_table(study: dict) -> "Markdown":
+def committed_table(study: dict, note: str = "") -> "Markdown":
     """Show the medians of `studies.committed_study`, a row a component."""
     rows = [
         {"component": str(k)} | dict(zip(study["labels"], map(float, medians)))
         for k, medians in enumerate(study["median"])
     ]
-    return markdown_table(rows)
+    return markdown_table(rows, note)
 
 
 def accuracy_table(accuracy: dict) -> "Markdown":
@@ -76,16 +76,42 @@ def accuracy_table(accuracy: dict) -> "Markdown":
     return markdown_table(rows)
 
 
-def rates_table(sources: dict[str, dict]) -> "Markdown":
+def rates_table(sources: dict[str, dict], note: str = "") -> "Markdown":
     """Show rates per 1,000 frames, a row a label and a column a source."""
     names = next(iter(sources.values()))
     rows = [{"label": n} | {s: r[n]["per_1000"] for s, r in sources.items()} for n in names]
-    return markdown_table(rows)
+    return markdown_table(rows, note)
 
 
-def precision_table(found: dict) -> "Markdown":
+def precision_table(found: dict, note: str = "") -> "Markdown":
     """Show what `creativity.precision` found."""
-    return markdown_table([{"per 1,000 frames": name} | row for name, row in found.items()])
+    return markdown_table([{"per 1,000 frames": name} | row for name, row in found.items()], note)
+
+
+def creativity_rows(networks: dict[str, dict]) -> list[dict]:
+    """Return a row a network and temperature: what its dreams and one-step predictions hold.
+
+    Args:
+        networks: results by name, as `analysis.json` has them.
+    """
+    ordered = sorted(networks.values(), key=lambda result: result["components"])
+    return [
+        {"components": str(result["components"]), "temperature": temperature}
+        | _creativity_columns(found)
+        for result in ordered
+        for temperature, found in result["creativity"].items()
+    ]
+
+
+def _creativity_columns(found: dict) -> dict:
+    row = {"dream length": found["lengths"]["mean"], "never ended": found["lengths"]["never_ended"]}
+    for name in ("explosion starts", "creativity"):
+        rate = found["rates"][name]
+        row |= {f"{name}, per dream": rate["per_dream"], f"{name}, per 1,000": rate["per_1000"]}
+    for name in ("fireballs", "monsters", "explosion"):
+        wrong = found["precision"][name]
+        row[f"{name} imagined / missed"] = f"{wrong['imagined']:.1f} / {wrong['missed']:.1f}"
+    return row
 
 
 def promises_table(promised: dict, given: dict) -> "Markdown":

@@ -9,6 +9,7 @@ import gymnasium
 import numpy as np
 
 from reverie.artifacts import InputError
+from reverie.games import heist
 from reverie.games.game import Game, import_gym
 
 import_gym()
@@ -20,6 +21,7 @@ ONLY = {  # modes that not all games have
 }
 LARGEST = 2**31 - 1  # Procgen draws level numbers below it
 END_LEVEL = -1  # as an action: one step of nothing, then the next level
+TRUTHS = {"heist": heist.Heist}  # games whose saved state says what is in view
 
 
 @dataclass(frozen=True)
@@ -63,17 +65,16 @@ class Batch:
         self._buffer = self._engine._ffi.new(f"char[{2**20}]")
         self._limit = min(rules.time_steps, self._timeout())
         self._steps, self._levels = [0] * count, [0] * count
-        self._frames = [np.zeros((64, 64, 3), np.uint8)] * count
+        self._seen: list[tuple[np.ndarray, dict]] = [(np.zeros((64, 64, 3), np.uint8), {})] * count
         self._queued = [0] * count
         self.fresh: dict[int, tuple[np.ndarray, dict]] = {}
 
     def queue(self, slot: int, seed: int) -> None:
         """Say which episode a slot plays when its present one is over."""
         self._queued[slot] = level = self.rules.level(seed)
-        size = self._engine.call_c_func("get_state", slot, self._buffer, len(self._buffer))
-        state = self._engine._ffi.buffer(self._buffer)
+        state = self._state(slot)
         struct.pack_into("<2i", state, self._range, level, level + 1)
-        self._engine.call_c_func("set_state", slot, self._buffer, size)
+        self._engine.call_c_func("set_state", slot, self._buffer, len(state))
 
     def step(self, actions: dict[int, int]) -> Iterator[tuple[int, tuple]]:
         """Play one step of all; slots without an action end their episode and begin the next.
@@ -86,35 +87,52 @@ class Batch:
         rewards, observations, ended = self._engine.observe()
         self.fresh = {}
         for slot, action in enumerate(everyone):
-            frame = observations["rgb"][slot].copy()
-            over, level = bool(ended[slot]), self._levels[slot]
+            over, before = bool(ended[slot]), self._seen[slot]
+            if over:
+                self._levels[slot] = self._queued[slot]
+            now = observations["rgb"][slot].copy(), self._info(slot)
             if action != END_LEVEL:
                 self._steps[slot] += 1
-                last = self._frames[slot] if over else frame
+                frame, info = before if over else now
                 truncated = self._steps[slot] >= self._limit
                 flags = over and not truncated, truncated
-                yield slot, (last, float(rewards[slot]), *flags, _info(level))
-            self._frames[slot] = frame
+                yield slot, (frame, float(rewards[slot]), *flags, info)
+            self._seen[slot] = now
             if over:
-                self._steps[slot], self._levels[slot] = 0, self._queued[slot]
-                self.fresh[slot] = frame, _info(self._queued[slot])
+                self._steps[slot] = 0
+                self.fresh[slot] = now
 
-    def _timeout(self) -> int:
-        """Return after how many steps Procgen ends a level by itself."""
-        (state, *_), place = self._engine.get_state(), self._range + 4 * 4
-        for _ in range(2):  # two generators of random numbers: a flag and a text
+    def _info(self, slot: int) -> dict[str, np.ndarray]:
+        """Return the ground truth of what a slot shows."""
+        info = {"level_seed": np.int32(self._levels[slot])}
+        if self.rules.name in TRUTHS:
+            state = self._state(slot)
+            info |= TRUTHS[self.rules.name].look(state, self._after_generators(state))
+        return info
+
+    def _state(self, slot: int) -> memoryview:
+        """Return the saved state of a slot, in a buffer that the next call overwrites."""
+        size = self._engine.call_c_func("get_state", slot, self._buffer, len(self._buffer))
+        return memoryview(self._engine._ffi.buffer(self._buffer))[:size]
+
+    def _after_generators(self, state: memoryview) -> int:
+        """Return where in a state its two generators of random numbers end."""
+        place = self._range + 4 * 4
+        for _ in range(2):  # a flag and a text
             place += 4
             (length,) = struct.unpack_from("<i", state, place)
             place += 4 + length
-        return struct.unpack_from("<i", state, place + 4 * 4)[0]  # after reward, ends and action
+        return place
+
+    def _timeout(self) -> int:
+        """Return after how many steps Procgen ends a level by itself."""
+        state = self._state(0)
+        # after reward, ends and action
+        return struct.unpack_from("<i", state, self._after_generators(state) + 4 * 4)[0]
 
     def close(self) -> None:
         """End the games."""
         self._engine.close()
-
-
-def _info(level: int) -> dict[str, np.int32]:
-    return {"level_seed": np.int32(level)}
 
 
 def _version() -> str:
@@ -199,4 +217,5 @@ class Procgen(Game):
 
 def environment(name: str) -> type[Procgen]:
     """Return the class of a game by its name."""
-    return type(name.capitalize(), (Procgen,), {"name": name, "env_id": f"procgen-{name}-v0"})
+    bases = (TRUTHS[name], Procgen) if name in TRUTHS else (Procgen,)
+    return type(name.capitalize(), bases, {"name": name, "env_id": f"procgen-{name}-v0"})

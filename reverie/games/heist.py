@@ -1,0 +1,92 @@
+"""What a frame of Heist shows, read from the state that Procgen saves."""
+
+import math
+import struct
+
+import numpy as np
+
+THINGS = (
+    *("player", "gem", "blue_key", "green_key", "red_key"),
+    *("blue_lock", "green_lock", "red_lock"),
+)
+PLAYER, LOCK, KEY, GEM, KEY_ON_RING = 0, 1, 2, 9, 11  # Procgen's kinds; colours are its themes
+FIRST = {PLAYER: 0, GEM: 1, KEY: 2, LOCK: 5}  # of each kind in `THINGS`
+ENTITY = 31  # numbers that the state has of each
+SIDE = 64  # of a frame
+
+
+class Heist:
+    """What Heist has beside Procgen's other games: the exact ground truth of its frames.
+
+    `info` holds `things` `(8, 4)` float32, for each of `THINGS` the left, upper, right and lower
+    edge of its picture in pixels of the frame, zeros for what is not in view; `held` `(3,)` bool,
+    the keys on the ring at the upper right, blue, green and red; and `player_position` `(2,)`
+    float32 in cells, x from the left and y from below.
+    """
+
+    objects = {name: 1 << bit for bit, name in enumerate(THINGS)}
+    truth = "things"
+    rewards = {"gem": ("gem",)}
+
+    @classmethod
+    def object_masks(cls, truth: np.ndarray) -> np.ndarray:
+        """Return which pixels the pictures of which `objects` touch: `(N, 64, 64)` uint8 of bits.
+
+        A mask is the whole rectangle; the pictures of keys, gem and player leave parts of theirs
+        free.
+        """
+        pixels = np.arange(SIDE)
+        left, upper, right, lower = np.moveaxis(np.asarray(truth)[..., None], 2, 0)
+        across = (pixels + 1 > left) & (pixels < right)
+        down = (pixels + 1 > upper) & (pixels < lower)
+        bits = np.array(list(cls.objects.values()), np.uint8)
+        masks = down[:, :, :, None] & across[:, :, None, :]
+        return (masks * bits[:, None, None]).sum(axis=1, dtype=np.uint8)
+
+    @staticmethod
+    def look(state: memoryview, place: int) -> dict[str, np.ndarray]:
+        """Return the ground truth of a frame.
+
+        The layout is that of `serialize` in Procgen's game.cpp, basic-abstract-game.cpp, entity.cpp
+        and games/heist.cpp, the geometry that of `get_object_rect` and `draw_image`.
+
+        Args:
+            state: what `get_state` saved.
+            place: where the numbers begin that follow the generators of random numbers.
+        """
+        numbers = entities(state, place)
+        place += 4 * 17 + numbers.nbytes + 4 * 20  # here is the length of a third generator
+        place += 4 + struct.unpack_from("<i", state, place)[0] + 4 * 3
+        camera = struct.unpack_from("<4f", state, place)
+        things = np.zeros((len(THINGS), 4), np.float32)
+        position, keys = None, 0
+        for entity, values in zip(numbers.tolist(), numbers.view("<f4").tolist()):
+            kind, theme = entity[6], entity[8]
+            if kind == PLAYER:
+                position = values[:2]
+            if kind == KEY_ON_RING:
+                keys += 1
+            elif kind in FIRST:
+                things[FIRST[kind] + theme] = _edges(values, camera)
+        held = np.zeros(3, bool)
+        held[:keys] = struct.unpack_from(f"<{keys}i", state, len(state) - 4 - 4 * keys)
+        return {"things": things, "held": held, "player_position": np.array(position, np.float32)}
+
+
+def entities(state: memoryview, place: int) -> np.ndarray:
+    """Return the numbers of all entities `(N, 31)` int32, some of them the bits of floats."""
+    (count,) = struct.unpack_from("<i", state, place + 4 * 16)
+    return np.frombuffer(state, "<i4", ENTITY * count, place + 4 * 17).reshape(count, ENTITY)
+
+
+def _edges(entity: list[float], camera: tuple[float, ...]) -> tuple[float, ...]:
+    """Return left, upper, right and lower edge of an entity in the frame, zeros if outside."""
+    x, y, _, _, half_width, half_height = entity[:6]
+    turn = entity[13]
+    unit, view, x_off, y_off = camera
+    center = x * unit - x_off, (view - y) * unit + y_off
+    across = unit * (abs(math.cos(turn)) * half_width + abs(math.sin(turn)) * half_height)
+    down = unit * (abs(math.sin(turn)) * half_width + abs(math.cos(turn)) * half_height)
+    left, right = (min(max(center[0] + side, 0.0), SIDE) for side in (-across, across))
+    upper, lower = (min(max(center[1] + side, 0.0), SIDE) for side in (-down, down))
+    return (left, upper, right, lower) if left < right and upper < lower else (0.0,) * 4
