@@ -1,9 +1,10 @@
 """Stage 6: let a critic point at what is rewarding in a frame, and score it against the truth.
 
-Reads the rollouts of stage 1 and writes, below `<savefolder>/`, the critic, a VAE that repaints
-frames with another value, masks that the critic guides, `scores.json`, `table.md` and pictures.
-The same command again continues; `--new_model` starts afresh. `all` is `train-critic`, `train-vae`,
-`train-masks`, `train-ceiling` (by exact masks: what can be reached), `evaluate` and `inject`.
+Reads the rollouts of stage 1 and writes, below `<savefolder>/`, a critic of whole frames and one of
+single places, a VAE that repaints frames with another value, masks that a critic guides,
+`scores.json`, `table.md` and pictures. The same command again continues; `--new_model` starts
+afresh. `all` is `train-critic`, `train-local`, `train-vae`, `train-masks`, `train-ceiling` (by exact
+masks: what can be reached), `evaluate` and `inject`.
 
     # play that meets trees, and a few minutes' try
     python 01_generate_data.py crafter --policy gatherer --total_episodes 30 --batch_size 10 \\
@@ -34,7 +35,7 @@ from reverie.rollouts import find_batches
 from reverie.stage import conduct
 
 SAVEFOLDER = Path("critic_masks_folder")
-LESSONS = ("train-critic", "train-vae", "train-masks", "train-ceiling")
+LESSONS = ("train-critic", "train-local", "train-vae", "train-masks", "train-ceiling")
 COMMANDS = (*LESSONS, "evaluate", "inject", "masks", "table", "all")
 
 
@@ -55,10 +56,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add("--judged_frames", type=int, default=2000, help="of test and of validation worlds")
     add("--inventory", action="store_true", help="keep the strip below the map")
     add = parser.add_argument_group("training").add_argument
-    add("--crafter-epochs", type=int, default=400, help="of the critic, at most")
+    add("--crafter-epochs", type=int, default=400, help="of each critic, at most")
     add("--vae_epochs", type=int, default=30, help="of the critic-VAE")
     add("--mask_epochs", type=int, default=15, help="of the mask networks")
-    add("--patience", type=int, default=10, help="epochs of the critic without improvement")
+    add("--patience", type=int, default=10, help="epochs of a critic without improvement")
     add("--batch_size", type=int, default=64)
     add("--learning_rate", type=float, default=1e-3)
     add("--width", type=int, default=16, help="channels of the critic's first layer")
@@ -90,8 +91,9 @@ def train(command: str, args: argparse.Namespace, moments: Moments) -> None:
     from reverie.masks import teaching
 
     run = command.removeprefix("train-")
-    epochs = {"critic": args.crafter_epochs, "vae": args.vae_epochs}.get(run, args.mask_epochs)
-    patience = args.patience if run == "critic" else None
+    critics = dict.fromkeys(("critic", "local"), args.crafter_epochs)
+    epochs = (critics | {"vae": args.vae_epochs}).get(run, args.mask_epochs)
+    patience = args.patience if run in critics else None
     targets = "truth" if run == "ceiling" else "values"
     numbers = (args.batch_size, args.learning_rate, args.seed)
     lesson = Lesson(args.savefolder / run, moments, targets, epochs, patience, *numbers)

@@ -5,7 +5,8 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from models.critic import Critic, value_entropy
+from models.critic import LocalCritic
+from models.mask_net import logit_entropy
 from models.patches import cropped, depth_to_space
 
 NOISE = 12.0  # of 255; what the critic is shown is blurred by it
@@ -28,7 +29,8 @@ class CriticVAE(keras.Model):
     see. D lets it change no more than the value asks for, and that is the mask.
 
     Args:
-        critic: the configuration of the frozen `Critic`.
+        critic: the configuration of the frozen `LocalCritic`. One that sees whole frames can be
+            talked round by one place, and leaves the others as they are.
         channels: latents in each of the map's cells, which are 8 pixels wide.
         kl_weight: of the divergence.
         obedience: of the critic's opinion on decoded frames.
@@ -49,7 +51,7 @@ class CriticVAE(keras.Model):
         super().__init__(**kwargs)
         self.channels, self.kl_weight = channels, kl_weight
         self.obedience, self.proximity = obedience, proximity
-        self.critic = Critic(**critic)
+        self.critic = LocalCritic(**critic)
         self.critic.trainable = False
         self.encoder = _encoder(critic["rows"], critic["columns"], channels)
         self.decoder = _decoder(critic["rows"], critic["columns"], self.encoder.output_shape[0])
@@ -110,7 +112,7 @@ class CriticVAE(keras.Model):
         terms = {
             "squared_error": _frame_sum(ops.square(frames - y_pred["frames"])),
             "kl": -0.5 * _frame_sum(1.0 + logvar - ops.square(mu) - ops.exp(logvar)),
-            "disobedience": value_entropy(y_pred["other"], logits),
+            "disobedience": logit_entropy(y_pred["other"], logits),
             "difference": _frame_sum(ops.abs(repainted - ops.stop_gradient(y_pred["frames"]))),
         }
         for name, term in terms.items():

@@ -1,11 +1,10 @@
-"""A network that marks pixels, and its training by what a critic says of exchanged pixels."""
+"""Networks that mark pixels."""
 
 from typing import Any
 
 import keras
 from keras import layers, ops
 
-from models.critic import Critic, value_entropy
 from models.patches import cropped, depth_to_space
 
 
@@ -14,8 +13,8 @@ class MaskNet(keras.Model):
     """Marks pixels of a frame, each by what lies within six pixels of it.
 
     So narrow a view is the point: whoever sees the whole frame can mark the one thing that a value
-    hangs on and leave its likes unmarked. Without a critic it is trained by masks, see
-    `GuidedMaskNet` for the other way.
+    hangs on and leave its likes unmarked. By itself it is trained by masks; `LocalCritic` and
+    `GuidedMaskNet` train it without any.
 
     Args:
         rows: of a frame.
@@ -61,7 +60,7 @@ class MaskNet(keras.Model):
         training: bool = True,
     ) -> Any:
         """Return the mean cross-entropy to exact masks `y`, `(B, H, W)` bool."""
-        return value_entropy(y, y_pred)
+        return logit_entropy(y, y_pred)
 
 
 @keras.saving.register_keras_serializable("reverie")
@@ -72,101 +71,9 @@ class UNet(MaskNet):
         return _u_network(self.rows, self.columns, self.width)
 
 
-@keras.saving.register_keras_serializable("reverie")
-class GuidedMaskNet(keras.Model):
-    """Trains a mask network by a critic (Melnik et al., arXiv 2107.09540).
-
-    Of a batch, A is the frames of high value and as many of low value. To each belongs a B of low
-    value, of all the one that looks most like it (in the paper, any): with a meadow beside a cave,
-    grass is as good a sign of value as the trees on it. With Z the masks of A, the value of A with
-    the marked pixels taken from B shall be that of B (replace), and the value of B with the marked
-    pixels taken from A that of A (inject), while Z marks little:
-    `replace + inject + sparsity * mean(Z)`, the first two as squared errors.
-
-    Args:
-        mask_net: the configuration of the `MaskNet`.
-        critic: the configuration of the `Critic`.
-        sparsity: price of a marked frame.
-        live: train the critic on, with five times its own loss, so that it gets to know exchanged
-            pixels; otherwise it stays as it is.
-        seed: for the trainer's sake; nothing is drawn.
-    """
-
-    def __init__(
-        self,
-        mask_net: dict,
-        critic: dict,
-        sparsity: float = 0.5,
-        live: bool = False,
-        seed: int = 0,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.mask_net, self.critic = MaskNet(**mask_net), Critic(**critic)
-        self.critic.trainable = live
-        self.sparsity, self.live = sparsity, live
-        self.seed_generator = keras.random.SeedGenerator(seed)
-        names = ("replace", "inject", "marked")
-        self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
-        self.build()
-
-    def build(self, input_shape: Any = None) -> None:
-        """Nothing is left to build: both networks come with their weights."""
-        self.built = True
-
-    def get_config(self) -> dict:
-        """Return what rebuilds the network."""
-        return {
-            "mask_net": self.mask_net.get_config(),
-            "critic": self.critic.get_config(),
-            "sparsity": self.sparsity,
-            "live": self.live,
-        }
-
-    def call(self, frames: Any, training: bool = False) -> Any:
-        """Return the logits of what the critic says of frames `(B, H, W, 3)` in 0..255, `(B,)`."""
-        return self.critic(frames, training=training and self.live)
-
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
-        """Return the loss of frames `x` in 0..255 with values `y` and the critic's logits."""
-        frames, values = ops.cast(x, "float32"), ops.stop_gradient(ops.sigmoid(y_pred))
-        high, low = self._pair(frames, values)
-        a, b = ops.take(frames, high, axis=0), ops.take(frames, low, axis=0)
-        z = self.mask_net.mask(a)[..., None]
-        without = self.critic.value(a * (1.0 - z) + b * z)
-        within = self.critic.value(b * (1.0 - z) + a * z)
-        terms = {
-            "replace": ops.mean(ops.square(without - ops.take(values, low))),
-            "inject": ops.mean(ops.square(within - ops.take(values, high))),
-            "marked": ops.mean(z),
-        }
-        for name, term in terms.items():
-            self.trackers[name].update_state(term)
-        loss = terms["replace"] + terms["inject"] + self.sparsity * terms["marked"]
-        return loss + 5.0 * value_entropy(y, y_pred) if self.live else loss
-
-    def _pair(self, frames: Any, values: Any) -> tuple[Any, Any]:
-        """Return which frames are A and which of low value are B beside them, `(B / 2,)` each."""
-        order = ops.argsort(values)
-        half = ops.shape(values)[0] // 2
-        low = order[:half]
-        high = ops.concatenate([order[-(half // 2) :], low[half // 2 :]])
-        looks = ops.average_pool(frames / 255.0, LOOK, padding="same")
-        looks = ops.reshape(looks, (-1, looks.shape[1] * looks.shape[2] * looks.shape[3]))
-        a, b = ops.take(looks, high, axis=0), ops.take(looks, low, axis=0)
-        distances = ops.sum(ops.square(a[:, None] - b[None]), axis=-1)
-        itself = ops.cast(high[:, None] == low[None], distances.dtype)
-        return high, ops.take(low, ops.argmin(distances + 1e6 * itself, axis=1))
-
-
-LOOK = 8  # pixels of the squares whose mean colours say how alike two frames are
+def logit_entropy(targets: Any, logits: Any) -> Any:
+    """Return the mean cross-entropy of logits to targets in [0, 1] of the same shape."""
+    return ops.mean(ops.binary_crossentropy(ops.cast(targets, "float32"), logits, from_logits=True))
 
 
 def _network(rows: int, columns: int, width: int) -> keras.Model:

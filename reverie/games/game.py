@@ -80,7 +80,7 @@ class Game(gymnasium.Env):
         Args:
             reward: `reward` or a key of `cls.rewards`.
             rewards: the game's own, `(T,)`.
-            infos: of the T + 1 frames.
+            infos: of the T + 1 frames, in memory or on disk.
 
         Returns:
             `(T,)` bool.

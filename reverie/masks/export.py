@@ -13,15 +13,14 @@ from pathlib import Path
 
 from reverie.artifacts import InputError, atomic_path
 from reverie.masks.lesson import load_network, weights_path
+from reverie.masks.methods import LEARNED
+from reverie.masks.show import SHOWN
 from reverie.pretrained import origin
 from reverie.stage import conduct
 from reverie.weights import save_weights
 
-NETWORKS = {"critic": "Critic", "vae": "CriticVAE", "masks": "GuidedMaskNet"}
-
-
 def export(run: Path, folder: Path) -> list[Path]:
-    """Write critic, critic-VAE and guided mask network in float16, and `scores.json` beside them.
+    """Write the networks whose masks are shown in float16, and `scores.json` beside them.
 
     Args:
         run: what stage 6 wrote.
@@ -34,7 +33,8 @@ def export(run: Path, folder: Path) -> list[Path]:
     if not scores.is_file():
         raise InputError(f"{scores}: not there; run 06_critic_masks.py evaluate first")
     written = []
-    for name, network in NETWORKS.items():
+    for name in SHOWN:
+        _, network, _ = LEARNED[name]
         model, notes = load_network(run / name, network, f"train-{name}")
         written.append(weights_path(folder / name))
         save_weights(written[-1], model, notes | origin(weights_path(run / name)), dtype="float16")

@@ -152,11 +152,12 @@ def load_network(folder: Path, network: str, train: str) -> tuple["keras.Model",
     path = weights_path(folder)
     config, notes = read_header(path, network, f"{MEND} {train}")
     start_backend()
-    from models.critic import Critic
+    from models.critic import Critic, LocalCritic
     from models.critic_vae import CriticVAE
-    from models.mask_net import GuidedMaskNet, MaskNet, UNet
+    from models.guided_mask_net import GuidedMaskNet
+    from models.mask_net import MaskNet, UNet
 
-    classes = {c.__name__: c for c in (Critic, CriticVAE, MaskNet, GuidedMaskNet, UNet)}
+    classes = {c.__name__: c for c in (Critic, LocalCritic, CriticVAE, MaskNet, GuidedMaskNet, UNet)}
     model = classes[network](**config)
     load_weights(path, model)
     return model, notes

@@ -10,9 +10,10 @@ from reverie.backend import compiled, gradient
 from reverie.masks.lesson import load_network, weights_path
 
 if TYPE_CHECKING:
-    from models.critic import Critic
+    from models.critic import Critic, LocalCritic
     from models.critic_vae import CriticVAE
-    from models.mask_net import GuidedMaskNet, MaskNet
+    from models.guided_mask_net import GuidedMaskNet
+    from models.mask_net import MaskNet
 
 Method = Callable[[np.ndarray], np.ndarray]  # frames (N, H, W, 3) uint8 -> scores (N, H, W)
 BATCH = 64
@@ -73,10 +74,18 @@ def counterfactual(vae: "CriticVAE") -> Method:
     return in_batches(compiled(difference))
 
 
-def masking(network: "MaskNet | GuidedMaskNet") -> Method:
+def masking(network: "MaskNet | LocalCritic | GuidedMaskNet") -> Method:
     """Score by a mask network, in [0, 1]."""
     mask_net = getattr(network, "mask_net", network)
     return in_batches(compiled(mask_net.mask))
+
+
+LEARNED = {  # name of the method, class of its network and what makes scores of that, by run
+    "local": ("local critic", "LocalCritic", masking),
+    "vae": ("critic-VAE", "CriticVAE", counterfactual),
+    "masks": ("guided masks", "GuidedMaskNet", masking),
+    "ceiling": ("exact masks (ceiling)", "UNet", masking),
+}
 
 
 def trained_methods(folder: Path) -> dict[str, Method]:
@@ -91,12 +100,7 @@ def trained_methods(folder: Path) -> dict[str, Method]:
         "colour distance": colour_distance,
         "gradient saliency": saliency(critic),
     }
-    taught = {
-        "critic-VAE": ("vae", "CriticVAE", counterfactual),
-        "guided masks": ("masks", "GuidedMaskNet", masking),
-        "exact masks (ceiling)": ("ceiling", "UNet", masking),
-    }
-    for name, (run, network, method) in taught.items():
+    for run, (name, network, method) in LEARNED.items():
         if weights_path(folder / run).exists():
-            methods[name] = method(load_network(folder / run, network, "all")[0])
+            methods[name] = method(load_network(folder / run, network, f"train-{run}")[0])
     return methods

@@ -224,13 +224,12 @@ def _all_steps(paths: list[Path], game: type[Game], choice: Choice) -> list[np.n
         )
     result, found = [], 0
     for _, _, episode in iterate_episodes(paths):
-        infos = {n: v[:] for n, v in episode.get("infos", {}).items() if v.ndim <= 2}
         try:
-            earned = game.earned(choice.reward, episode["rewards"][:], infos)
+            earned = game.earned(choice.reward, episode["rewards"][:], episode.get("infos", {}))
         except KeyError as error:
             raise InputError(
-                f"{paths[0]}: recorded without {error}, which tells when {choice.reward} is "
-                f"earned; record anew with 01_generate_data.py {choice.game}"
+                f"{paths[0]}: recorded without what tells when {choice.reward} is earned "
+                f"({error.args[0]}); record anew with 01_generate_data.py {choice.game}"
             ) from error
         found += int(earned.sum())
         over = bool(episode["terminations"][-1])

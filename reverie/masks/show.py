@@ -10,17 +10,14 @@ from reverie.artifacts import InputError
 from reverie.films import SCALE, save_film
 from reverie.games import game_class
 from reverie.masks.lesson import load_network, weights_path
-from reverie.masks.methods import counterfactual, masking
+from reverie.masks.methods import LEARNED
 from reverie.masks.moments import Choice
 from reverie.masks.pictures import grey, reconstruction_strip, tinted
 from reverie.masks.refinement import REFINED, refined
 from reverie.plots import save_picture, tile
 from reverie.rollouts import find_batches, iterate_episodes
 
-NETWORKS = {  # name of the method, class and what makes masks of it, by run
-    "vae": ("critic-VAE", "CriticVAE", counterfactual),
-    "masks": ("guided masks", "GuidedMaskNet", masking),
-}
+SHOWN = ("vae", "local", "masks")  # runs whose masks are shown
 PRETRAINED = Path(__file__).resolve().parents[2] / "pretrained"
 MEND = "hand over a frame of 64x64 pixels as 01_generate_data.py records it"
 
@@ -46,16 +43,16 @@ def views(folder: Path, frames: np.ndarray) -> dict[str, np.ndarray]:
     """Return what the networks in a folder make of frames `(N, 64, 64, 3)`, by caption.
 
     The captions are `frame`; of the critic-VAE `own value`, `low value`, `high value` and
-    `difference`; of the guided mask network `guided masks`; and of either, once it is evaluated,
+    `difference`; of the others the method's name; and of each, once it is evaluated,
     `<method>, refined`: what it marks with radius and threshold of the validation worlds.
 
     Raises:
-        InputError: there are neither.
+        InputError: there are none.
     """
-    there = [run for run in NETWORKS if weights_path(folder / run).exists()] or ["vae"]
+    there = [run for run in SHOWN if weights_path(folder / run).exists()] or ["vae"]
     result: dict[str, np.ndarray] = {}
     for run in there:
-        name, network_name, method = NETWORKS[run]
+        name, network_name, method = LEARNED[run]
         network, notes = load_network(folder / run, network_name, f"train-{run}")
         cut = Choice(**notes["choice"]).cut(frames)
         scores = method(network)(cut)

@@ -1,4 +1,4 @@
-"""The four lessons of stage 6: critic, critic-VAE, guided masks, and the ceiling above them all."""
+"""The lessons of stage 6: two critics, the critic-VAE, guided masks, and their ceiling."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ from reverie.plots import save_picture, tile
 from reverie.training import write_tensorboard
 
 if TYPE_CHECKING:
-    from models.critic import Critic
+    from models.critic import Critic, LocalCritic
 
 JUDGED = 2000  # frames that the critic's numbers are measured on after every epoch
 SHOWN = 10  # frames in a picture
@@ -25,21 +25,36 @@ LOG = ("loss", "auc", "balanced_accuracy")
 
 
 def teach_critic(lesson: Lesson, afresh: bool, width: int) -> None:
-    """Train the critic and keep `<game>_critic_training_log.csv`.
-
-    The log holds the loss, the area under the ROC curve and the balanced accuracy of frames near to
-    a reward against the others, all for training and validation worlds. The accuracy's threshold
-    is chosen on training frames.
-    """
+    """Train the critic that sees the frame as a whole."""
     start_backend()
     import keras
 
     from models.critic import Critic
 
     keras.utils.set_random_seed(lesson.seed)
+    rows, columns = lesson.moments.choice.shape
+    _teach_values(lesson, afresh, Critic(rows, columns, width=width, seed=lesson.seed))
+
+
+def teach_local(lesson: Lesson, afresh: bool) -> None:
+    """Train the critic that sees one place at a time."""
+    start_backend()
+    import keras
+
+    from models.critic import LocalCritic
+
+    keras.utils.set_random_seed(lesson.seed)
+    _teach_values(lesson, afresh, LocalCritic(*lesson.moments.choice.shape, seed=lesson.seed))
+
+
+def _teach_values(lesson: Lesson, afresh: bool, critic: "Critic | LocalCritic") -> None:
+    """Train a critic and keep `<game>_critic_training_log.csv`.
+
+    The log holds the loss, the area under the ROC curve and the balanced accuracy of frames near to
+    a reward against the others, all for training and validation worlds. The accuracy's threshold
+    is chosen on training frames.
+    """
     moments = lesson.moments
-    rows, columns = moments.choice.shape
-    critic = Critic(rows, columns, width=width, seed=lesson.seed)
     parts = {"train": "train_", "validation": "val_"}
     frames = {part: moments.read(part, "frames", 0, JUDGED) for part in parts}
     near = {part: moments.read(part, "values", 0, JUDGED) > 0 for part in parts}
@@ -93,7 +108,7 @@ def teach_vae(lesson: Lesson, afresh: bool, **weights: float) -> None:
         afresh: forget an earlier run.
         weights: of the loss, see `CriticVAE`.
     """
-    critic = _trained_critic(lesson)
+    critic = _trained_critic(lesson, "local", "LocalCritic")
     import keras
 
     from models.critic_vae import CriticVAE
@@ -115,10 +130,10 @@ def teach_vae(lesson: Lesson, afresh: bool, **weights: float) -> None:
 
 def teach_masks(lesson: Lesson, afresh: bool, sparsity: float, live: bool) -> None:
     """Train the mask network by the critic."""
-    critic = _trained_critic(lesson)
+    critic = _trained_critic(lesson, "critic", "Critic")
     import keras
 
-    from models.mask_net import GuidedMaskNet
+    from models.guided_mask_net import GuidedMaskNet
 
     keras.utils.set_random_seed(lesson.seed)
     rows, columns = lesson.moments.choice.shape
@@ -145,30 +160,32 @@ def teach_ceiling(lesson: Lesson, afresh: bool) -> None:
     learn(lesson, UNet(rows, columns, seed=lesson.seed), afresh)
 
 
-def _trained_critic(lesson: Lesson) -> "Critic":
-    """Load the critic beside the run.
+def _trained_critic(lesson: Lesson, run: str, network: str) -> "Critic | LocalCritic":
+    """Load a critic beside the run.
 
     Raises:
         InputError: there is none, or one of another reward or other frames.
     """
-    folder = lesson.folder.parent / "critic"
-    critic, notes = load_network(folder, "Critic", "train-critic")
+    folder = lesson.folder.parent / run
+    critic, notes = load_network(folder, network, f"train-{run}")
     if notes != lesson.moments.header:
         raise InputError(
             f"{folder}: a critic of other frames or another reward; repeat its flags, or train it "
-            "anew with: python 06_critic_masks.py train-critic --new_model"
+            f"anew with: python 06_critic_masks.py train-{run} --new_model"
         )
     return critic
 
 
 TEACHERS = {
     "critic": teach_critic,
+    "local": teach_local,
     "vae": teach_vae,
     "masks": teach_masks,
     "ceiling": teach_ceiling,
 }
 OPTIONS = {  # flags that they take
     "critic": ("width",),
+    "local": (),
     "vae": ("kl_weight", "obedience", "proximity"),
     "masks": ("sparsity", "live"),
     "ceiling": (),
