@@ -83,9 +83,9 @@ def _network(rows: int, columns: int, width: int, dropout: float, seed: int) -> 
 class LocalCritic(keras.Model):
     """Values a frame by its most promising area.
 
-    Every place of the frame gets a logit by what lies within six pixels of it; the mean over an
-    area of 8x8 pixels is the area's, and the largest of them all is the frame's. Trained as a
-    critic, by the values of whole frames, it has to find out by itself which areas earn them
+    Every place of the frame, two pixels wide, gets a logit by the 9x9 pixels around it; the mean
+    over an area of 8x8 pixels is the area's, and the largest of them all is the frame's. Trained as
+    a critic, by the values of whole frames, it has to find out by itself which areas earn them
     (multiple-instance learning; Oquab et al., CVPR 2015, pool by the maximum too). As an area
     promises the same wherever it is seen, with or without others, the logits of the places mark all
     that is rewarding and not only what comes next; as its mean counts, they fill the thing instead
@@ -155,7 +155,7 @@ AREA = 4  # places, of two pixels each
 def _local_network(rows: int, columns: int, width: int) -> keras.Model:
     frames = keras.Input((rows, columns, 3))
     x = frames - 0.4
-    for kernel, strides in ((5, 2), (3, 1), (3, 1)):
+    for kernel, strides in ((5, 2), (3, 1)):
         x = layers.Conv2D(width, kernel, strides=strides, padding="same", use_bias=False)(x)
         x = layers.Activation("relu")(layers.BatchNormalization(momentum=0.95)(x))
     return keras.Model(frames, layers.Conv2D(1, 1)(x))

@@ -31,7 +31,7 @@ class CriticVAE(keras.Model):
     Args:
         critic: the configuration of the frozen `LocalCritic`. One that sees whole frames can be
             talked round by one place, and leaves the others as they are.
-        channels: latents in each of the map's cells, which are 8 pixels wide.
+        channels: latents in each of the map's cells, which are 4 pixels wide.
         kl_weight: of the divergence.
         obedience: of the critic's opinion on decoded frames.
         proximity: of the difference that another value makes.
@@ -130,7 +130,7 @@ def _frame_sum(x: Any) -> Any:
     return ops.mean(ops.sum(x, axis=(1, 2, 3)))
 
 
-WIDTHS = (16, 32, 64)  # channels while the resolution halves
+WIDTHS = (24, 48)  # channels while the resolution halves
 
 
 def _encoder(rows: int, columns: int, channels: int) -> keras.Model:
@@ -146,8 +146,10 @@ def _encoder(rows: int, columns: int, channels: int) -> keras.Model:
 def _decoder(rows: int, columns: int, shape: tuple) -> keras.Model:
     """Unfold channels into pixels, which costs a third of convolutions at the full resolution."""
     latents = keras.Input((*shape[1:3], shape[3] + 1))
-    x = layers.Conv2D(WIDTHS[-1], 3, padding="same", activation="relu")(latents)
-    for width in (*WIDTHS[1::-1], 3):
+    x = latents
+    for _ in range(2):
+        x = layers.Conv2D(WIDTHS[-1], 3, padding="same", activation="relu")(x)
+    for width in (*WIDTHS[-2::-1], 3):
         x = layers.Conv2D(4 * width, 3, padding="same", activation="relu" if width > 3 else None)(x)
         x = depth_to_space(x, 2)
     return keras.Model(latents, layers.Activation("sigmoid")(cropped(x, rows, columns)))

@@ -248,8 +248,8 @@ def test_the_table_has_mean_and_spread():
 
 def test_a_run_leaves_everything(masks_run):
     names = {path.name for path in masks_run.iterdir()}
-    assert names >= {"moments.h5", "critic", "vae", "masks", "ceiling", "scores.json", "table.md"}
-    assert names >= {"inject.png", "inject.json"}
+    assert names >= {"moments.h5", "critic", "local", "vae", "masks", "ceiling"}
+    assert names >= {"scores.json", "table.md", "inject.png", "inject.json"}
     with open(masks_run / "critic" / "crafter_critic_training_log.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2"]
@@ -260,7 +260,8 @@ def test_a_run_leaves_everything(masks_run):
     picture = cv2.imread(str(masks_run / "vae" / "reconstructions" / "epoch_001.png"))
     assert picture.std() > 5
     scores = json.loads((masks_run / "scores.json").read_text())
-    refinable = ("colour distance", "gradient saliency", "critic-VAE", "guided masks")
+    learned = ("local critic", "critic-VAE", "guided masks")
+    refinable = ("colour distance", "gradient saliency", *learned)
     both = [name for method in refinable for name in (method, f"{method}, refined")]
     assert list(scores["methods"]) == ["full mask", *both, "exact masks (ceiling)"]
     whole = scores["methods"]["full mask"]["pixels"]["all"]
@@ -303,14 +304,14 @@ def test_shared_networks_mark_the_same(masks_run, tmp_path):
     )
     shared = tmp_path / "shared"
     written = export(masks_run, shared)
-    assert [path.name for path in written] == ["critic.h5", "vae.h5", "masks.h5", "scores.json"]
+    assert [path.name for path in written] == ["vae.h5", "local.h5", "masks.h5", "scores.json"]
     assert all(path.stat().st_size < 1e6 for path in written)
     ours, theirs = views(masks_run, frames), views(shared, frames)
     assert list(ours) == list(theirs)
     assert {"difference", "guided masks", "critic-VAE, refined", "guided masks, refined"} <= set(
         ours
     )
-    for name in ("own value", "guided masks"):
+    for name in ("own value", "local critic", "guided masks"):
         assert np.abs(ours[name].astype(int) - theirs[name]).mean() < 2.0
 
 
@@ -334,7 +335,8 @@ def test_bad_input(masks_run, gathered, tmp_path, capfd):
     refuse(capfd, ["--image", "--episode"], *masks)
     refuse(capfd, ["gold", "wood"], "train-critic", *data, *fresh, "--reward", "gold")
     refuse(capfd, ["never earned", "gatherer"], "all", *data, *fresh, "--reward", "diamond")
-    refuse(capfd, ["critic.h5", "train-critic"], "train-vae", *data, *fresh, *MASKS)
+    refuse(capfd, ["local.h5", "train-local"], "train-vae", *data, *fresh, *MASKS)
+    refuse(capfd, ["critic.h5", "train-critic"], "train-masks", *data, *fresh, *MASKS)
     refuse(capfd, ["no such folder"], "all", *fresh, "--input_data_folder", tmp_path / "x")
     refuse(capfd, ["scores.json", "evaluate"], "table", "--runs", tmp_path)
     other = ("--savefolder", masks_run, *MASKS, "--learning_rate", 0.5)

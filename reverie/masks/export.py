@@ -19,6 +19,7 @@ from reverie.pretrained import origin
 from reverie.stage import conduct
 from reverie.weights import save_weights
 
+
 def export(run: Path, folder: Path) -> list[Path]:
     """Write the networks whose masks are shown in float16, and `scores.json` beside them.
 

@@ -157,7 +157,9 @@ def load_network(folder: Path, network: str, train: str) -> tuple["keras.Model",
     from models.guided_mask_net import GuidedMaskNet
     from models.mask_net import MaskNet, UNet
 
-    classes = {c.__name__: c for c in (Critic, LocalCritic, CriticVAE, MaskNet, GuidedMaskNet, UNet)}
+    classes = {
+        c.__name__: c for c in (Critic, LocalCritic, CriticVAE, MaskNet, GuidedMaskNet, UNet)
+    }
     model = classes[network](**config)
     load_weights(path, model)
     return model, notes

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 JUDGED = 2000  # frames that the critic's numbers are measured on after every epoch
 SHOWN = 10  # frames in a picture
+FASTER = 4.0
 LOG = ("loss", "auc", "balanced_accuracy")
 
 
@@ -37,7 +38,8 @@ def teach_critic(lesson: Lesson, afresh: bool, width: int) -> None:
 
 
 def teach_local(lesson: Lesson, afresh: bool) -> None:
-    """Train the critic that sees one place at a time."""
+    """Train the critic that sees one place at a time, which is small and normalised: faster."""
+    lesson.learning_rate *= FASTER
     start_backend()
     import keras
 
