@@ -3,8 +3,8 @@
 Reads the rollouts of stage 1 and writes, below `<savefolder>/`, a critic of whole frames and one of
 single places, a VAE that repaints frames with another value, masks that a critic guides,
 `scores.json`, `table.md` and pictures. The same command again continues; `--new_model` starts
-afresh. `all` is `train-critic`, `train-local`, `train-vae`, `train-masks`, `train-ceiling` (by exact
-masks: what can be reached), `evaluate` and `inject`.
+afresh. `all` is the training of each (`train-ceiling`: by exact masks, what can be reached), then
+`evaluate` and `inject`.
 
     # play that meets trees, and a few minutes' try
     python 01_generate_data.py crafter --policy gatherer --total_episodes 30 --batch_size 10 \\
@@ -62,10 +62,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add("--patience", type=int, default=10, help="epochs of a critic without improvement")
     add("--batch_size", type=int, default=64)
     add("--learning_rate", type=float, default=1e-3)
-    add("--width", type=int, default=16, help="channels of the critic's first layer")
     add("--kl_weight", type=float, default=0.05, help="of the critic-VAE's divergence")
-    add("--obedience", type=float, default=10.0, help="of the value that its decoder is told")
-    add("--proximity", type=float, default=0.05, help="of what another value changes")
     add("--sparsity", type=float, default=0.5, help="price of marking a whole frame")
     add("--live", action="store_true", help="train the critic on with the mask network")
     add("--seed", type=int, default=0)
@@ -91,9 +88,9 @@ def train(command: str, args: argparse.Namespace, moments: Moments) -> None:
     from reverie.masks import teaching
 
     run = command.removeprefix("train-")
-    critics = dict.fromkeys(("critic", "local"), args.crafter_epochs)
-    epochs = (critics | {"vae": args.vae_epochs}).get(run, args.mask_epochs)
-    patience = args.patience if run in critics else None
+    is_critic = run in ("critic", "local")
+    epochs = {"vae": args.vae_epochs}.get(run, args.mask_epochs)
+    epochs, patience = (args.crafter_epochs, args.patience) if is_critic else (epochs, None)
     targets = "truth" if run == "ceiling" else "values"
     numbers = (args.batch_size, args.learning_rate, args.seed)
     lesson = Lesson(args.savefolder / run, moments, targets, epochs, patience, *numbers)

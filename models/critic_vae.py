@@ -1,4 +1,4 @@
-"""A variational autoencoder whose decoder is told what value the frame shall have."""
+"""A variational autoencoder whose decoder is told what a critic thinks of every place."""
 
 from typing import Any
 
@@ -6,36 +6,27 @@ import keras
 from keras import layers, ops
 
 from models.critic import LocalCritic
-from models.mask_net import logit_entropy
 from models.patches import cropped, depth_to_space
-
-NOISE = 12.0  # of 255; what the critic is shown is blurred by it
 
 
 @keras.saving.register_keras_serializable("reverie")
 class CriticVAE(keras.Model):
-    """Encodes a frame as a map of latents and decodes it with a value beside each of them.
+    """Encodes a frame as a coarse map of latents and decodes it with the critic's values beside them.
 
-    The loss of a frame is `SE + kl_weight * KL + obedience * H + proximity * D`: the squared error
-    of the reconstruction with the critic's own value, summed, and the divergence of the latents;
-    the cross-entropy H between a value drawn at random and what the critic says of the latents
-    decoded with it; and D, how far (sum of absolute differences) that frame is from the
-    reconstruction.
+    The loss of a frame is the squared error of its reconstruction, summed, and `kl_weight` times
+    the divergence of its latents.
 
-    Nothing keeps latents from carrying the value too, so that a decoder may ignore what it is told,
-    as that of Critic-VAE (L. Cicek; MineRL) may. To drive the value out of the latents by an
-    adversary would drive out the things that earn it, place and all. So the decoder is held to its
-    word instead: the critic looks at what it paints, under noise that drowns what only a critic can
-    see. D lets it change no more than the value asks for, and that is the mask.
+    A decoder that is told one value for the whole frame can ignore it, as that of Critic-VAE
+    (L. Cicek; MineRL) may, because nothing keeps the latents from carrying it too. Here it is told
+    the value of every cell of four pixels, and what it is told costs nothing, while what a latent
+    says is paid for by its divergence. So the latents leave out what the values tell: where the
+    rewarding things are. Told other values, the decoder paints those things or leaves them out.
 
     Args:
-        critic: the configuration of the frozen `LocalCritic`. One that sees whole frames can be
-            talked round by one place, and leaves the others as they are.
-        channels: latents in each of the map's cells, which are 4 pixels wide.
+        critic: the configuration of the frozen `LocalCritic`.
+        channels: latents in each of the map's cells, which are 8 pixels wide.
         kl_weight: of the divergence.
-        obedience: of the critic's opinion on decoded frames.
-        proximity: of the difference that another value makes.
-        seed: decides latents, values and noise that are drawn in training.
+        seed: decides latents that are drawn in training.
     """
 
     def __init__(
@@ -43,21 +34,17 @@ class CriticVAE(keras.Model):
         critic: dict,
         channels: int = 8,
         kl_weight: float = 0.05,
-        obedience: float = 10.0,
-        proximity: float = 0.05,
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.channels, self.kl_weight = channels, kl_weight
-        self.obedience, self.proximity = obedience, proximity
         self.critic = LocalCritic(**critic)
         self.critic.trainable = False
         self.encoder = _encoder(critic["rows"], critic["columns"], channels)
         self.decoder = _decoder(critic["rows"], critic["columns"], self.encoder.output_shape[0])
         self.seed_generator = keras.random.SeedGenerator(seed)
-        names = ("squared_error", "kl", "disobedience", "difference")
-        self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
+        self.trackers = {name: keras.metrics.Mean(name=name) for name in ("squared_error", "kl")}
         self.build()
 
     def build(self, input_shape: Any = None) -> None:
@@ -66,7 +53,7 @@ class CriticVAE(keras.Model):
 
     def get_config(self) -> dict:
         """Return what rebuilds the network."""
-        names = ("channels", "kl_weight", "obedience", "proximity")
+        names = ("channels", "kl_weight")
         return {"critic": self.critic.get_config()} | {name: getattr(self, name) for name in names}
 
     def encode(self, frames: Any) -> tuple[Any, Any]:
@@ -74,27 +61,32 @@ class CriticVAE(keras.Model):
         mu, logvar = self.encoder(ops.cast(frames, "float32") / 255.0)
         return mu, ops.clip(logvar, -10.0, 4.0)
 
-    def decode(self, latents: Any, values: Any) -> Any:
-        """Decode latents `(B, h, w, Z)` with values `(B,)` in [0, 1] into frames in [0, 1]."""
-        told = ops.ones_like(latents[..., :1]) * values[:, None, None, None]
-        return self.decoder(ops.concatenate([latents, told], axis=-1))
+    def told(self, frames: Any) -> Any:
+        """Return the critic's values of cells of 4 pixels, `(B, ceil(H / 4), ceil(W / 4), 1)`."""
+        values = ops.sigmoid(self.critic.promises(frames))
+        return ops.stop_gradient(ops.average_pool(values, 2, padding="same"))
+
+    def decode(self, latents: Any, told: Any) -> Any:
+        """Decode latents `(B, h, w, Z)`, told values in [0, 1] as by `told`, into frames in [0, 1]."""
+        return self.decoder([latents, told])
+
+    def reconstruct(self, frames: Any) -> Any:
+        """Reconstruct frames in 0..255 with their own values: `(B, H, W, 3)` in [0, 1]."""
+        return self.decode(self.encode(frames)[0], self.told(frames))
 
     def repaint(self, frames: Any, values: Any) -> Any:
-        """Reconstruct frames in 0..255 as if they had other values: `(B, H, W, 3)` in [0, 1]."""
-        return self.decode(self.encode(frames)[0], values)
+        """Reconstruct frames in 0..255 as if all their places had a value of `(B,)`."""
+        told = ops.zeros_like(self.told(frames)) + values[:, None, None, None]
+        return self.decode(self.encode(frames)[0], told)
 
     def call(self, frames: Any, training: bool = False) -> dict[str, Any]:
-        """Reconstruct frames with their own value and with one that is drawn at random."""
+        """Reconstruct frames with their own values."""
         mu, logvar = self.encode(frames)
-        own = ops.stop_gradient(self.critic.value(frames))
         latents = mu
         if training:
             noise = keras.random.normal(ops.shape(mu), seed=self.seed_generator)
             latents = mu + ops.exp(0.5 * logvar) * noise
-        other = keras.random.uniform(ops.shape(own), seed=self.seed_generator)
-        decoded, repainted = self.decode(latents, own), self.decode(latents, other)
-        results = {"frames": decoded, "repainted": repainted, "other": other}
-        return results | {"mu": mu, "logvar": logvar}
+        return {"frames": self.decode(latents, self.told(frames)), "mu": mu, "logvar": logvar}
 
     def compute_loss(
         self,
@@ -105,24 +97,14 @@ class CriticVAE(keras.Model):
         training: bool = True,
     ) -> Any:
         """Return the mean loss of a batch of frames `x` in 0..255."""
-        frames = ops.cast(x, "float32") / 255.0
-        repainted, mu, logvar = (y_pred[key] for key in ("repainted", "mu", "logvar"))
-        noise = NOISE * keras.random.normal(ops.shape(frames), seed=self.seed_generator)
-        logits = self.critic(255.0 * repainted + noise)
+        frames, mu, logvar = ops.cast(x, "float32") / 255.0, y_pred["mu"], y_pred["logvar"]
         terms = {
             "squared_error": _frame_sum(ops.square(frames - y_pred["frames"])),
             "kl": -0.5 * _frame_sum(1.0 + logvar - ops.square(mu) - ops.exp(logvar)),
-            "disobedience": logit_entropy(y_pred["other"], logits),
-            "difference": _frame_sum(ops.abs(repainted - ops.stop_gradient(y_pred["frames"]))),
         }
         for name, term in terms.items():
             self.trackers[name].update_state(term)
-        return (
-            terms["squared_error"]
-            + self.kl_weight * terms["kl"]
-            + self.obedience * terms["disobedience"]
-            + self.proximity * terms["difference"]
-        )
+        return terms["squared_error"] + self.kl_weight * terms["kl"]
 
 
 def _frame_sum(x: Any) -> Any:
@@ -130,7 +112,7 @@ def _frame_sum(x: Any) -> Any:
     return ops.mean(ops.sum(x, axis=(1, 2, 3)))
 
 
-WIDTHS = (24, 48)  # channels while the resolution halves
+WIDTHS = (16, 32, 64)  # channels while the resolution halves
 
 
 def _encoder(rows: int, columns: int, channels: int) -> keras.Model:
@@ -145,11 +127,17 @@ def _encoder(rows: int, columns: int, channels: int) -> keras.Model:
 
 def _decoder(rows: int, columns: int, shape: tuple) -> keras.Model:
     """Unfold channels into pixels, which costs a third of convolutions at the full resolution."""
-    latents = keras.Input((*shape[1:3], shape[3] + 1))
-    x = latents
-    for _ in range(2):
-        x = layers.Conv2D(WIDTHS[-1], 3, padding="same", activation="relu")(x)
-    for width in (*WIDTHS[-2::-1], 3):
-        x = layers.Conv2D(4 * width, 3, padding="same", activation="relu" if width > 3 else None)(x)
-        x = depth_to_space(x, 2)
-    return keras.Model(latents, layers.Activation("sigmoid")(cropped(x, rows, columns)))
+    latents = keras.Input(shape[1:])
+    told = keras.Input((-(-rows // 4), -(-columns // 4), 1))
+    x = layers.Conv2D(WIDTHS[-1], 3, padding="same", activation="relu")(latents)
+    x = cropped(_unfolded(x, WIDTHS[1], "relu"), *told.shape[1:3])
+    x = layers.Concatenate()([x, told])
+    x = layers.Conv2D(WIDTHS[1], 3, padding="same", activation="relu")(x)
+    x = _unfolded(_unfolded(x, WIDTHS[0], "relu"), 3, "sigmoid")
+    return keras.Model([latents, told], cropped(x, rows, columns))
+
+
+def _unfolded(x: Any, channels: int, activation: str) -> Any:
+    """Double the resolution of features."""
+    x = layers.Conv2D(4 * channels, 3, padding="same")(x)
+    return layers.Activation(activation)(depth_to_space(x, 2))

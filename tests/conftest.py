@@ -117,7 +117,7 @@ def gathered(tmp_path_factory):
 
 MASKS = shlex.split(
     "--crafter-dataset-size 64 --judged_frames 40 --batch_size 8 --crafter-windowsize 5 "
-    "--crafter-epochs 2 --vae_epochs 1 --mask_epochs 1 --width 8"
+    "--crafter-epochs 2 --vae_epochs 1 --mask_epochs 1"
 )
 
 

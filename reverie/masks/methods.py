@@ -63,12 +63,12 @@ def saliency(critic: "Critic") -> Method:
 
 
 def counterfactual(vae: "CriticVAE") -> Method:
-    """Score how much a pixel changes from the frame's own value to none, in [0, 1]."""
+    """Score how much a pixel changes when no place is said to be worth anything, in [0, 1]."""
     from keras import ops
 
     def difference(frames):  # noqa: ANN001, ANN202
-        latents, values = vae.encode(frames)[0], vae.critic.value(frames)
-        own, low = vae.decode(latents, values), vae.decode(latents, ops.zeros_like(values))
+        latents, told = vae.encode(frames)[0], vae.told(frames)
+        own, low = vae.decode(latents, told), vae.decode(latents, ops.zeros_like(told))
         return ops.mean(ops.abs(own - low), axis=-1)
 
     return in_batches(compiled(difference))

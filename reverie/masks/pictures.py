@@ -20,15 +20,14 @@ TINT = (255, 0, 255)  # of a mask
 def reconstruction_strip(vae: "CriticVAE") -> Callable[[np.ndarray], list[np.ndarray]]:
     """Return a function from frames `(N, H, W, 3)` uint8 to rows of a picture.
 
-    The rows are the original, the reconstruction with its own value, with a low and with a high
-    one, and the difference between its own and the low one, scaled to its largest.
+    The rows are the original, the reconstruction with its own values, with low and with high ones,
+    and the difference between its own and the low ones, scaled to its largest.
     """
-    worth, repaint = in_batches(compiled(vae.critic.value)), in_batches(compiled(vae.repaint))
+    paint, repaint = in_batches(compiled(vae.reconstruct)), in_batches(compiled(vae.repaint))
 
     def rows(frames: np.ndarray) -> list[np.ndarray]:
-        values = worth(frames)
-        told = (values, np.zeros_like(values), np.ones_like(values))
-        painted = [repaint(frames, value) for value in told]
+        values = (np.full(len(frames), value) for value in (0.0, 1.0))
+        painted = [paint(frames), *(repaint(frames, value) for value in values)]
         difference = np.abs(painted[0] - painted[1]).mean(axis=-1)
         return [frames, *map(as_bytes, painted), grey(difference)]
 

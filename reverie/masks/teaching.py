@@ -25,7 +25,7 @@ FASTER = 4.0
 LOG = ("loss", "auc", "balanced_accuracy")
 
 
-def teach_critic(lesson: Lesson, afresh: bool, width: int) -> None:
+def teach_critic(lesson: Lesson, afresh: bool) -> None:
     """Train the critic that sees the frame as a whole."""
     start_backend()
     import keras
@@ -33,8 +33,7 @@ def teach_critic(lesson: Lesson, afresh: bool, width: int) -> None:
     from models.critic import Critic
 
     keras.utils.set_random_seed(lesson.seed)
-    rows, columns = lesson.moments.choice.shape
-    _teach_values(lesson, afresh, Critic(rows, columns, width=width, seed=lesson.seed))
+    _teach_values(lesson, afresh, Critic(*lesson.moments.choice.shape, seed=lesson.seed))
 
 
 def teach_local(lesson: Lesson, afresh: bool) -> None:
@@ -186,9 +185,9 @@ TEACHERS = {
     "ceiling": teach_ceiling,
 }
 OPTIONS = {  # flags that they take
-    "critic": ("width",),
+    "critic": (),
     "local": (),
-    "vae": ("kl_weight", "obedience", "proximity"),
+    "vae": ("kl_weight",),
     "masks": ("sparsity", "live"),
     "ceiling": (),
 }
