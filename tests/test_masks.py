@@ -12,17 +12,6 @@ import pytest
 from conftest import MASKS
 from helpers import load_script, make_episode
 
-from reverie.analysis.masks import (
-    critic_curves,
-    edits_table,
-    failures,
-    others_table,
-    overlap_bars,
-    read_scores,
-    repainted_frames,
-    scores_table,
-    told_values,
-)
 from reverie.artifacts import InputError
 from reverie.games.crafter import COLUMNS, ROWS, SEMANTIC
 from reverie.masks.evaluation import table
@@ -352,19 +341,3 @@ def test_without_truth_there_are_masks_but_no_scores(gathered, tmp_path, capfd):
     flags = ("--input_data_folder", folder, "--savefolder", tmp_path / "run", *MASKS)
     refuse(capfd, ["not scored", "moments.h5"], "evaluate", *flags)
     assert stage("train-critic", *flags) == 0
-
-
-def test_figures_of_a_study(masks_run):
-    folders = [str(masks_run)]
-    runs = read_scores(folders)
-    assert len(critic_curves(folders).axes) == 3
-    (bars,) = overlap_bars(runs).axes
-    assert [label.get_text() for label in bars.get_yticklabels()] == list(runs[0]["methods"])
-    assert "guided masks, refined" in scores_table(folders).data
-    assert "zombie" in others_table(runs).data or "cow" in others_table(runs).data
-    assert "critic" in edits_table(masks_run).data
-    for rows in (repainted_frames(masks_run, 3), told_values(masks_run, 4), failures(masks_run)):
-        assert all(frames.dtype == np.uint8 for frames in rows.values())
-    assert len(told_values(masks_run, 4)) == 7
-    with pytest.raises(InputError, match="evaluate first"):
-        read_scores([masks_run / "none"])
