@@ -11,7 +11,7 @@ from models.patches import cropped, depth_to_space
 
 @keras.saving.register_keras_serializable("reverie")
 class CriticVAE(keras.Model):
-    """Encodes a frame as a coarse map of latents and decodes it with the critic's values beside them.
+    """Encodes a frame as a coarse map of latents, decodes it with a critic's values beside them.
 
     The loss of a frame is the squared error of its reconstruction, summed, and `kl_weight` times
     the divergence of its latents.
@@ -67,7 +67,7 @@ class CriticVAE(keras.Model):
         return ops.stop_gradient(ops.average_pool(values, 2, padding="same"))
 
     def decode(self, latents: Any, told: Any) -> Any:
-        """Decode latents `(B, h, w, Z)`, told values in [0, 1] as by `told`, into frames in [0, 1]."""
+        """Decode latents `(B, h, w, Z)` and values as `told` returns them into frames in [0, 1]."""
         return self.decoder([latents, told])
 
     def reconstruct(self, frames: Any) -> Any:
