@@ -12,6 +12,11 @@ from reverie.resize import area_resize, nearest_resize
 
 ROWS = 100  # of 120: the article crops its 480 rows at 400, just above the status bar
 BUTTONS = ([1, 0], [0, 0], [0, 1])  # move left, stay, move right
+VARIABLES = (
+    vizdoom.GameVariable.HEALTH,
+    vizdoom.GameVariable.POSITION_X,
+    vizdoom.GameVariable.POSITION_Y,
+)
 MONSTER, FIREBALL = 1, 2  # bits of `object_mask`
 CATEGORIES = {"Monster": 0, "Explosive": 1}  # ViZDoom's category -> bit
 
@@ -56,18 +61,20 @@ class TakeCover(Game):
         self._game.set_seed(int(self.np_random.integers(2**31)) if seed is None else seed)
         self._game.new_episode()
         self._steps = 0
-        self._health = self._game.get_game_variable(vizdoom.GameVariable.HEALTH)
         self._look()
+        self._health = self._variables[0]
         return self._frame, self._info()
 
     def step(self, action: np.ndarray) -> tuple:
         """Play one tic."""
-        direction = float(np.asarray(action).reshape(-1)[0])
+        direction = np.asarray(action).item()
         button = BUTTONS[1 + int(direction > 1 / 3) - int(direction < -1 / 3)]
         reward = self._game.make_action(button)
         self._steps += 1
         terminated = self._game.is_episode_finished()
-        if not terminated:
+        if terminated:
+            self._variables = [self._game.get_game_variable(variable) for variable in VARIABLES]
+        else:
             self._look()
         truncated = not terminated and self._steps >= self.time_steps
         return self._frame, float(reward), terminated, truncated, self._info()
@@ -85,18 +92,19 @@ class TakeCover(Game):
         state = self._game.get_state()
         self._frame = area_resize(state.screen_buffer[:ROWS])
         self._count, self._mask = _objects(state)
+        self._variables = state.game_variables
 
     def _info(self) -> dict[str, Any]:
-        variable = self._game.get_game_variable
-        health = max(0.0, variable(vizdoom.GameVariable.HEALTH))
+        health, x, y = self._variables
+        health = max(0.0, health)
         damage, self._health = max(0.0, self._health - health), health
         return {
             "monsters": np.int32(self._count[0]),
             "fireballs": np.int32(self._count[1]),
             "health": np.float32(health),
             "damage": np.float32(damage),
-            "position_x": np.float32(variable(vizdoom.GameVariable.POSITION_X)),
-            "position_y": np.float32(variable(vizdoom.GameVariable.POSITION_Y)),
+            "position_x": np.float32(x),
+            "position_y": np.float32(y),
             "object_mask": self._mask,
         }
 
@@ -114,7 +122,7 @@ def _start_engine(difficulty: int, render: bool) -> vizdoom.DoomGame:
     game.set_screen_format(vizdoom.ScreenFormat.RGB24)
     game.set_render_hud(True)
     game.set_labels_buffer_enabled(True)
-    game.set_available_game_variables([vizdoom.GameVariable.HEALTH])
+    game.set_available_game_variables(list(VARIABLES))
     game.set_doom_skill(difficulty)
     game.set_episode_timeout(0)  # truncation is ours: the engine shows no frame after its own
     game.set_window_visible(render)
