@@ -10,7 +10,6 @@ import h5py
 
 from reverie.artifacts import atomic_path
 
-
 AHEAD = 1 << 24  # bytes
 
 
