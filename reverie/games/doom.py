@@ -83,10 +83,10 @@ class TakeCover(Game):
 
         Args:
             seed: decides the episode.
-            actions: `(time_steps, 1)`, more than are played if the player dies.
+            actions: `(time_steps, 1)`, more than are played where the player dies.
         """
         states, seen, ends = [self._begin(seed)], [], []
-        for action in actions:
+        for action in actions[: self.time_steps]:
             ends.append(self._advance(action))
             if ends[-1][1]:
                 break
