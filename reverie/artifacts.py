@@ -60,6 +60,12 @@ def atomic_path(path: Path, suffix: str = ".tmp", durable: bool = True) -> Itera
         temporary.unlink(missing_ok=True)
 
 
+def remove_unfinished(path: Path) -> None:
+    """Remove what killed writers of `path` have left beside it."""
+    for temporary in Path(path).parent.glob(f".{path.name}.*"):
+        temporary.unlink()
+
+
 def _flush_to_disk(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:

@@ -107,11 +107,14 @@ class FrameStream:
                 yield files.read(self.pieces[index])
 
     def sample(self, count: int, name: str = "observations") -> np.ndarray:
-        """Return about `count` frames spread evenly over the episodes, the same ones every time."""
+        """Return about `count` frames spread evenly over the episodes, the same ones every time.
+
+        No other frame is read: a slice of a whole piece would keep all of it in memory.
+        """
         stride = max(1, self.frames // count)
         with OpenFiles() as files:
             return np.concatenate(
-                [files.read(piece, name)[::stride] for piece in self._spread(count)]
+                [files.read(piece, name, stride) for piece in self._spread(count)]
             )
 
     def _spread(self, count: int) -> list[Piece]:
@@ -151,8 +154,8 @@ class OpenFiles:
         for file in self._files.values():
             file.close()
 
-    def read(self, piece: Piece, name: str = "observations") -> np.ndarray:
-        """Read a piece of a dataset.
+    def read(self, piece: Piece, name: str = "observations", stride: int = 1) -> np.ndarray:
+        """Read every `stride`-th frame of a piece of a dataset.
 
         Raises:
             InputError: the data are damaged.
@@ -160,7 +163,7 @@ class OpenFiles:
         try:
             if piece.path not in self._files:
                 self._files[piece.path] = h5py.File(piece.path, "r")
-            return self._files[piece.path][piece.episode][name][piece.start : piece.stop]
+            return self._files[piece.path][piece.episode][name][piece.start : piece.stop : stride]
         except (OSError, KeyError) as error:
             raise InputError(
                 f"{piece.path}: {piece.episode} cannot be read ({error}); delete the file and run "

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from reverie.games import make_game
-from reverie.policies import chooser
+from reverie.policies import OPEN_LOOP, chooser, open_loop_actions
 from reverie.rollouts import EpisodeBuilder, write_episode
 
 Result = tuple[int, float]  # length and return of an episode
@@ -43,6 +43,8 @@ class GameHost:
 
     def play(self, seed: int, policy: str, path: Path | None = None) -> Result:
         """Play a whole episode with a policy by name."""
+        if self.game.play_through and policy in OPEN_LOOP:
+            return self._play_through(seed, policy, path)
         frame = self.reset(seed, path)
         choose = self._chooser(policy, seed)
         steps, total, done = 0, 0.0, False
@@ -50,6 +52,13 @@ class GameHost:
             frame, reward, done = self.step(choose(steps, frame, self.info))
             steps, total = steps + 1, total + reward
         return steps, total
+
+    def _play_through(self, seed: int, policy: str, path: Path | None) -> Result:
+        actions = open_loop_actions(policy, seed, self.time_steps, self.game.action_space)
+        episode = self.game.play_through(seed, actions)
+        if path:
+            write_episode(path, episode)
+        return len(episode.rewards), float(episode.rewards.sum(dtype=float))
 
     def _chooser(self, policy: str, seed: int) -> Callable:
         """Return a function `(step, frame, info) -> action` for an episode."""

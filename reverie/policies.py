@@ -77,6 +77,7 @@ OPEN_LOOP: dict[str, Callable] = {
 }
 LOOKING: dict[str, Callable] = {"random_networks": RandomNetworks}
 POLICIES = (*OPEN_LOOP, *LOOKING)
+REFERENCES = ("held_random", "constant")  # what controllers are scored beside
 
 
 PURPOSES = ("record", "evolve", "evaluate", "score")

@@ -3,11 +3,12 @@
 import json
 import shutil
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from reverie.actions import describe_space
-from reverie.artifacts import InputError
+from reverie.artifacts import InputError, remove_unfinished
 from reverie.games import game_class
 from reverie.policies import episode_seeds
 from reverie.rollouts import batch_path, check_batch, file_stem, is_whole, merge_episodes
@@ -112,23 +113,37 @@ class Recorder:
 
     def record(self, workers: GameWorkers, batch: int, start: int, count: int) -> None:
         """Record episodes `start` to `start + count - 1` of the run as one batch."""
+        begin = time.perf_counter()
+        path = batch_path(self.folder, self.game, batch)
         parts = self.folder / f".{file_stem(self.game)}_{batch}.parts"
         self._check_parts(parts)
+        remove_unfinished(path)
         seeds = episode_seeds(self.seed, start, count)
         jobs = [(seed, parts / f"{index:05d}.h5") for index, seed in enumerate(seeds)]
+        merge_episodes(self._episodes(workers, jobs, path.name), path, self.attributes())
+        shutil.rmtree(parts)
+        self.seconds += time.perf_counter() - begin
+
+    def _episodes(
+        self, workers: GameWorkers, jobs: list[tuple[int, Path]], name: str
+    ) -> Iterator[Path]:
+        """Play what is missing of a batch; yield its parts in order, each as soon as it can be.
+
+        So the batch is written while the workers play, not when they are done.
+        """
         missing = [job for job in jobs if not is_whole(job[1])]
-        begin = time.perf_counter()
-        description = batch_path(self.folder, self.game, batch).name
-        with progress(total=count, initial=count - len(missing), desc=description) as bar:
+        for _, part in missing:
+            part.unlink(missing_ok=True)
+        waiting = deque(part for _, part in jobs)
+        with progress(total=len(jobs), initial=len(jobs) - len(missing), desc=name) as bar:
             for steps in self.player(workers, missing):
                 self.episodes += 1
                 self.steps += steps
                 bar.update()
                 stop_signal.check()
-        path = batch_path(self.folder, self.game, batch)
-        merge_episodes([path for _, path in jobs], path, self.attributes())
-        shutil.rmtree(parts)
-        self.seconds += time.perf_counter() - begin
+                while waiting and waiting[0].exists():
+                    yield waiting.popleft()
+        yield from waiting
 
     def _check_parts(self, parts: Path) -> None:
         """Keep the parts of an earlier start only if they were recorded in the same way."""

@@ -40,11 +40,12 @@ def _average_rows(flat: np.ndarray, row: int, band: np.ndarray) -> None:
     """Average the rows of `flat` that one row of the small picture covers, into `band`."""
     height = len(flat) / SIZE
     top, bottom = row * height, (row + 1) * height
-    band[:] = 0.0
-    for source in range(int(top), min(int(np.ceil(bottom)), len(flat))):
-        covered = min(bottom, source + 1.0) - max(top, source)
-        weight = np.float32(covered / height)
-        line = flat[source]
+    first = int(top)
+    line, weight = flat[first], np.float32((first + 1.0 - top) / height)
+    for index in range(len(band)):
+        band[index] = weight * line[index]
+    for source in range(first + 1, min(int(np.ceil(bottom)), len(flat))):
+        line, weight = flat[source], np.float32(min(bottom - source, 1.0) / height)
         for index in range(len(band)):
             band[index] += weight * line[index]
 
@@ -77,8 +78,9 @@ def nearest_resize(labels: np.ndarray, table: np.ndarray) -> np.ndarray:
     """
     rows, columns = labels.shape
     small = np.empty((SIZE, SIZE), np.uint8)
+    sources = (np.arange(SIZE) * (columns / SIZE)).astype(np.int64)
     for row in range(SIZE):
         line = labels[int(row * (rows / SIZE))]
         for column in range(SIZE):
-            small[row, column] = table[line[int(column * (columns / SIZE))]]
+            small[row, column] = table[line[sources[column]]]
     return small

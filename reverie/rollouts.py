@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from reverie.hdf5 import atomic_hdf5
 
 SCHEMA = 1
 CHUNK = 64  # frames that a reader takes at once, 0.8 MB
+PACKED = 1 << 16  # bytes that are compressed together
 FRAME_SHAPE = (64, 64, 3)
 
 
@@ -95,8 +96,15 @@ def write_episode(path: Path, episode: Episode) -> None:
         for name in ("actions", "rewards", "terminations", "truncations"):
             group[name] = getattr(episode, name)
         for name, values in episode.infos.items():
-            compression = None if values.ndim == 1 else "lzf"  # masks are almost all zeros
-            group.create_dataset(f"infos/{name}", data=values, compression=compression)
+            group.create_dataset(f"infos/{name}", data=values, **_packing(values))
+
+
+def _packing(values: np.ndarray) -> dict:
+    """Compress masks, which are almost all zeros, a few whole frames at a time."""
+    if values.ndim == 1:
+        return {}
+    frames = min(max(PACKED // values[0].nbytes, 1), len(values))
+    return {"compression": "lzf", "chunks": (frames, *values.shape[1:])}
 
 
 def is_whole(path: Path) -> bool:
@@ -108,19 +116,20 @@ def is_whole(path: Path) -> bool:
         return False
 
 
-def merge_episodes(parts: list[Path], path: Path, attributes: dict) -> None:
+def merge_episodes(parts: Iterable[Path], path: Path, attributes: dict) -> None:
     """Join files of one episode each into a batch, atomically.
 
     Args:
-        parts: what `write_episode` wrote, in the order the batch shall have.
+        parts: what `write_episode` wrote, in the order the batch shall have; each is read when it
+            comes.
         path: the batch.
         attributes: what the batch says of itself: game, environment, spaces, policy, seed.
     """
     with atomic_hdf5(path) as file:
-        file.attrs.update({"schema": SCHEMA, "total_episodes": len(parts)} | attributes)
         for index, part in enumerate(parts):
             with h5py.File(part, "r") as source:
                 source.copy("episode", file, f"episode_{index:05d}")
+        file.attrs.update({"schema": SCHEMA, "total_episodes": len(file)} | attributes)
 
 
 def batch_path(folder: Path, game: str, batch: int) -> Path:

@@ -15,7 +15,7 @@ from reverie.films import film_agent
 from reverie.games import game_class
 from reverie.memory import load_first_frames, load_rnn
 from reverie.plots import save_curves
-from reverie.policies import LOOKING, OPEN_LOOP, episode_seeds
+from reverie.policies import REFERENCES, episode_seeds
 from reverie.scores import sentence, summary
 from reverie.scoring import GameScorer, compare_survival
 from reverie.vision import load_vae
@@ -175,7 +175,7 @@ def check_dream(search: Search) -> dict:
 
 
 def finish(search: Search, survival: dict) -> None:
-    """Write controller, scores beside policies by name, plot and film.
+    """Write controller, scores beside random and motionless play, plot and film.
 
     A game that is drawn faster in training is scored and filmed as its makers draw it, but for the
     policies that do not look.
@@ -188,7 +188,7 @@ def finish(search: Search, survival: dict) -> None:
     notes |= {"sigma_temperature": args.sigma_temperature}
     path = args.output_folder / "controller.h5"
     save_controller(path, search.controller, search.evolution.mean, notes)
-    blind = {policy: search.score(policy, seeds) for policy in OPEN_LOOP}
+    blind = {policy: search.score(policy, seeds) for policy in REFERENCES}
     original = search.options | game_class(args.game).scored_with
     if original == search.options:
         _score(search, seeds, blind, survival)
@@ -202,7 +202,6 @@ def _score(search: Search, seeds: list[int], blind: dict, survival: dict) -> Non
     """Write scores, those of the policies that do not look among them, plot and film."""
     args, folder = search.args, search.args.output_folder
     scores = search.score_both("score") | blind
-    scores |= {policy: search.score(policy, seeds) for policy in LOOKING}
     print(f"scores over {len(seeds)} episodes on seeds that nothing was evolved on:")
     for name, score in scores.items():
         print(f"  {name:13s} {sentence(score)}")

@@ -141,8 +141,9 @@ class GameWorkers:
         while running:
             for worker in self.ready():
                 answer = self.receive(worker)
-                yield running.pop(worker), answer
+                job = running.pop(worker)
                 self._next(worker, method, waiting, running)
+                yield job, answer
 
     def _next(self, worker: int, method: str, waiting: Iterator[tuple], running: dict) -> None:
         job = next(waiting, None)

@@ -13,6 +13,7 @@ from reverie.artifacts import (
     atomic_path,
     file_hash,
     read_json_lines,
+    remove_unfinished,
     require_file,
     write_config,
     write_json,
@@ -100,3 +101,10 @@ def test_a_missing_file_is_named(tmp_path):
         require_file(tmp_path / "absent.h5", "weights", "train some")
     with pytest.raises(InputError, match="no weights there"):
         require_file(tmp_path, "weights", "train some")
+
+
+def test_only_what_a_killed_writer_left_is_removed(tmp_path):
+    for name in ("a_1.h5", ".a_1.h5.x7_k.h5", "a_10.h5", ".a_10.h5.x7_k.h5", ".a_1.parts"):
+        (tmp_path / name).write_text("content")
+    remove_unfinished(tmp_path / "a_1.h5")
+    assert names(tmp_path) == [".a_1.parts", ".a_10.h5.x7_k.h5", "a_1.h5", "a_10.h5"]

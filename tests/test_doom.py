@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from reverie.games.doom import FIREBALL, MONSTER, TakeCover
+from reverie.games.doom import FIREBALL, MONSTER, TOGETHER, TakeCover
 
 STEPS = 40
 
@@ -142,3 +142,23 @@ def test_masks_lie_where_the_frame_changes(lifetime):
     masks = np.stack([info["object_mask"] & FIREBALL for info in infos]).astype(bool)
     departure = np.abs(frames - usual).mean(axis=-1)
     assert departure[masks].mean() > 3 * departure[~masks].mean()
+
+
+@pytest.mark.parametrize("length", [20, 700])
+def test_played_through_is_as_step_by_step(length):
+    """Cut off after 20 tics, between two looks at many states, and dead before 700."""
+    game = TakeCover(difficulty=4, time_steps=length)
+    actions = np.random.default_rng(0).uniform(-1, 1, (length, 1)).astype(np.float32)
+    frames, infos, ends = play(game, actions[:, 0])
+    episode = game.play_through(3, actions)
+    game.close()
+    assert len(ends) == length if length == 20 else len(ends) > 2 * TOGETHER
+    np.testing.assert_array_equal(episode.observations, frames)
+    np.testing.assert_array_equal(episode.actions, actions[: len(ends)])
+    columns = (episode.rewards, episode.terminations, episode.truncations)
+    for column, expected in zip(columns, zip(*ends)):
+        np.testing.assert_array_equal(column, expected)
+    for key, values in episode.infos.items():
+        np.testing.assert_array_equal(values, [info[key] for info in infos])
+        assert values.dtype == np.asarray(infos[0][key]).dtype
+    assert episode.infos.keys() == infos[0].keys()

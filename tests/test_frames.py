@@ -1,5 +1,6 @@
 """The stream of frames: every one once an epoch, shuffled, the same way every time."""
 
+import tracemalloc
 from itertools import chain
 
 import numpy as np
@@ -83,6 +84,23 @@ def test_sample_is_spread_and_repeatable(paths):
     assert {e for e, _ in identities(first)} == {0, 2, 3}
     assert 15 <= len(first) <= 60
     assert stream.sample(30, "infos/object_mask").shape == (len(first), 64, 64)
+
+
+def most_held(work):
+    """Return how many frames fit into what NumPy and Python held at most at a time."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1] / (64 * 64 * 3)
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_is_bounded_whatever_the_data(paths):
+    stream = FrameStream(paths * 20, list(range(20 * len(LENGTHS))), 32, buffer=64)
+    assert stream.frames == 20 * (sum(LENGTHS) + len(LENGTHS))
+    assert most_held(lambda: stream.sample(100)) < 500
+    assert most_held(lambda: [None for _ in stream.batches(0)]) < 64 + 12 * 64
 
 
 def test_too_little_is_said(paths):

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from reverie.hdf5 import atomic_hdf5
+from reverie.hdf5 import AHEAD, atomic_hdf5
 
 
 def write(path, rows=3000):
@@ -25,6 +25,16 @@ def test_round_trip(tmp_path):
         np.testing.assert_array_equal(file["group_3/values"], np.arange(3000))
         assert file["packed"].shape == (3000, 8)
     assert [p.name for p in tmp_path.iterdir()] == ["a.h5"]
+
+
+def test_a_large_file_is_sent_to_the_disk_while_it_grows(tmp_path):
+    values = np.random.default_rng(0).integers(0, 256, (3, AHEAD // 2 + 1), np.uint8)
+    with atomic_hdf5(tmp_path / "a.h5") as file:
+        for index, part in enumerate(values):
+            file[f"part_{index}"] = part
+    with h5py.File(tmp_path / "a.h5") as file:
+        for index, part in enumerate(values):
+            np.testing.assert_array_equal(file[f"part_{index}"], part)
 
 
 def test_an_error_leaves_the_old_file(tmp_path):

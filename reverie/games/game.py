@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium
@@ -38,6 +39,8 @@ class Game(gymnasium.Env):
         scored_in_steps: whether the score of an episode is its length.
         at_once: how many one process plays together; above 1 the class has a `batch`, see
             `reverie.games.procgen`.
+        play_through: `(seed, actions)` to a whole `Episode`, where that is faster than step by
+            step.
     """
 
     env_id: str
@@ -59,6 +62,7 @@ class Game(gymnasium.Env):
     scored_with: dict[str, object] = {}
     scored_in_steps = False
     at_once = 1
+    play_through: Callable | None = None
 
     @classmethod
     def check(cls, options: dict) -> None:
