@@ -32,13 +32,16 @@ def inject(folder: Path, moments: Moments) -> dict:
 
     Writes `inject.png` (each row one value, from 0 to 1) and `inject.json`: before and after, what
     the critic thinks a frame is worth and, where there is truth, what share of its pixels the
-    network that was taught by exact masks takes for the thing.
+    network that was taught by exact masks takes for the thing. What the reconstruction alone has
+    lost, it has lost without having been told anything.
 
     Returns:
-        `added` and `removed`, each with `critic` and `truth`, means before and after.
+        `added` and `removed`, each with `critic` and `truth`: means of the frames, `before`, of
+        their reconstructions with their own values, `reconstructed`, and with the other, `after`.
     """
     vae, _ = load_network(folder / "vae", "CriticVAE", "train-vae")
     values, told = in_batches(compiled(vae.critic.value)), in_batches(compiled(vae.repaint))
+    own = in_batches(compiled(vae.reconstruct))
 
     def repaint(frames: np.ndarray, value: float) -> np.ndarray:
         return as_bytes(told(frames, np.full(len(frames), value)))
@@ -55,9 +58,13 @@ def inject(folder: Path, moments: Moments) -> dict:
         seers["truth"] = lambda shown: (ceiling(shown) >= 0.5).mean(axis=(1, 2))
     result = {}
     for name, rows, value in (("added", order[:count], 1.0), ("removed", order[-count:], 0.0)):
-        before, after = frames[rows], repaint(frames[rows], value)
+        states = {
+            "before": frames[rows],
+            "reconstructed": as_bytes(own(frames[rows])),
+            "after": repaint(frames[rows], value),
+        }
         result[name] = {"frames": count} | {
-            seer: {"before": float(see(before).mean()), "after": float(see(after).mean())}
+            seer: {state: float(see(shown).mean()) for state, shown in states.items()}
             for seer, see in seers.items()
         }
     shown = frames[np.concatenate([order[: SHOWN // 2], order[-SHOWN // 2 :]])]
