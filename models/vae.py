@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from models.patches import depth_to_space, space_to_depth
+
 ARCHITECTURES = ("patch", "article")
 
 
@@ -148,8 +150,8 @@ def _patch_encoder(latent_size: int, dtype: Any) -> keras.Model:
     sees four times as many frames a second as the article's and is better after the same time.
     """
     frames = keras.Input((64, 64, 3))
-    x = _normalised(layers.Dense(WIDTH, dtype=dtype)(_space_to_depth(frames, 4)), dtype)
-    x = _normalised(layers.Dense(2 * WIDTH, dtype=dtype)(_space_to_depth(x, 2)), dtype)
+    x = _normalised(layers.Dense(WIDTH, dtype=dtype)(space_to_depth(frames, 4)), dtype)
+    x = _normalised(layers.Dense(2 * WIDTH, dtype=dtype)(space_to_depth(x, 2)), dtype)
     x = _normalised(layers.Dense(8 * WIDTH, dtype=dtype)(layers.Flatten()(x)), dtype, groups=1)
     return _posterior(frames, x, latent_size)
 
@@ -160,8 +162,8 @@ def _patch_decoder(latent_size: int, dtype: Any) -> keras.Model:
     x = _normalised(layers.Dense(8 * WIDTH, dtype=dtype)(latents), dtype, groups=1)
     x = layers.Reshape((8, 8, 2 * WIDTH))(layers.Dense(64 * 2 * WIDTH, dtype=dtype)(x))
     x = layers.Dense(4 * WIDTH, dtype=dtype)(_normalised(x, dtype))
-    x = layers.Dense(48, dtype=dtype)(_normalised(_depth_to_space(x, 2), dtype))
-    x = layers.Activation("sigmoid", dtype="float32")(_depth_to_space(x, 4))
+    x = layers.Dense(48, dtype=dtype)(_normalised(depth_to_space(x, 2), dtype))
+    x = layers.Activation("sigmoid", dtype="float32")(depth_to_space(x, 4))
     return keras.Model(latents, x, name="decoder")
 
 
@@ -181,20 +183,3 @@ def _posterior(frames: Any, features: Any, latent_size: int) -> keras.Model:
 def _normalised(x: Any, dtype: Any, groups: int = 8) -> Any:
     x = layers.GroupNormalization(groups, dtype=dtype)(x)
     return layers.Activation("relu", dtype=dtype)(x)
-
-
-def _space_to_depth(x: Any, size: int) -> Any:
-    """Fold squares of `size` pixels into channels: `(H, W, C)` -> `(H/s, W/s, s*s*C)`."""
-    height, width, channels = x.shape[1] // size, x.shape[2] // size, x.shape[3]
-    x = layers.Reshape((height, size, width, size, channels))(x)
-    return layers.Reshape((height, width, size * size * channels))(
-        layers.Permute((1, 3, 2, 4, 5))(x)
-    )
-
-
-def _depth_to_space(x: Any, size: int) -> Any:
-    """Unfold channels into squares of `size` pixels, the inverse of `_space_to_depth`."""
-    height, width, channels = x.shape[1], x.shape[2], x.shape[3] // (size * size)
-    x = layers.Reshape((height, width, size, size, channels))(x)
-    x = layers.Permute((1, 3, 2, 4, 5))(x)
-    return layers.Reshape((height * size, width * size, channels))(x)

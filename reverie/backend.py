@@ -47,6 +47,25 @@ def compiled(function: Callable, xla: bool = False) -> Callable:
     return tf.function(function, jit_compile=xla, reduce_retracing=not xla)
 
 
+def gradient(function: Callable) -> Callable:
+    """Return the compiled gradient of a function of one float32 array to one number."""
+    import keras
+
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.jit(jax.grad(function))
+    import tensorflow as tf
+
+    def differentiate(x: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            result = function(x)
+        return tape.gradient(result, x)
+
+    return tf.function(differentiate, reduce_retracing=True)
+
+
 def trains_with_xla() -> bool:
     """Tell whether to compile training with XLA.
 

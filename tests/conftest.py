@@ -4,7 +4,7 @@ import shlex
 
 import numpy as np
 import pytest
-from helpers import run_stage
+from helpers import load_script, run_stage
 
 from reverie.artifacts import file_hash
 
@@ -103,3 +103,28 @@ def run(tmp_path_factory):
         result = run_stage(*command)
         assert result.returncode == 0, f"{command[0]}\n{result.stdout}\n{result.stderr}"
     return run
+
+
+@pytest.fixture(scope="session")
+def gathered(tmp_path_factory):
+    """Return a folder of rollouts: a gatherer in four small worlds of Crafter."""
+    folder = tmp_path_factory.mktemp("crafter")
+    numbers = "--total_episodes 4 --batch_size 4 --time_steps 60 --workers 1 --policy gatherer"
+    flags = [*shlex.split(numbers), "--store_folder", folder]
+    assert run_stage("01_generate_data.py", "crafter", *flags).returncode == 0
+    return folder
+
+
+MASKS = shlex.split(
+    "--crafter-dataset-size 64 --judged_frames 40 --batch_size 8 --crafter-windowsize 5 "
+    "--crafter-epochs 2 --vae_epochs 1 --mask_epochs 1"
+)
+
+
+@pytest.fixture(scope="session")
+def masks_run(gathered, tmp_path_factory):
+    """Return the folder of stage 6 after one run of all its commands with small numbers."""
+    folder = tmp_path_factory.mktemp("masks")
+    where = ["--input_data_folder", str(gathered), "--savefolder", str(folder)]
+    assert load_script("06_critic_masks.py").main(["all", *where, *MASKS]) == 0
+    return folder

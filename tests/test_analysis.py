@@ -20,7 +20,7 @@ from reverie.analysis.detectors import (
     load_detector,
     open_viewer,
 )
-from reverie.analysis.notebooks import execute
+from reverie.analysis.notebooks import absent, execute
 from reverie.analysis.notebooks import parameters as told_of
 from reverie.analysis.recordings import around_explosion, encode_recordings, find_recordings
 from reverie.analysis.scenes import Scene
@@ -276,7 +276,7 @@ def test_pretrained_weights_belong_together():
 # Notebooks.
 
 
-def parameters(run, name, folder):
+def parameters(run, masks_run, name, folder):
     """Return what a notebook is told so that it runs on small artifacts."""
     world = {"vae_weights": run.vae_weights, "rnn_weights": run.rnn_weights}
     looked = world | {"rollouts": run.rollouts, "detector": folder / "detector.h5"}
@@ -289,12 +289,13 @@ def parameters(run, name, folder):
         "6": world
         | {"controller": run.controller / "controller.h5", "scores": run.controller / "scores.json"}
         | {"dreams": 3, "steps": 40},
+        "7": {"runs": [str(masks_run)], "shown": 4},
     }[name[0]]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebooks_run_from_top_to_bottom(run, analysed, tmp_path, path):
-    told = parameters(run, path.stem, analysed)
+def test_notebooks_run_from_top_to_bottom(run, masks_run, analysed, tmp_path, path):
+    told = parameters(run, masks_run, path.stem, analysed)
     told = {name: str(v) if isinstance(v, Path) else v for name, v in told.items()}
     execute(path, tmp_path / path.name, told)
     cells = json.loads((tmp_path / path.name).read_text())["cells"]
@@ -317,6 +318,13 @@ def test_notebooks_are_told_of_another_run(tmp_path):
     assert told == {"folders": ["../pretrained/runs", f"{tmp_path}/rnn"]}
     told = told_of(NOTEBOOKS[0], tmp_path)
     assert told == {"rollouts": f"{tmp_path}/rollouts"}
+    assert told_of(NOTEBOOKS[6], tmp_path) == {}
+
+
+def test_a_notebook_without_its_own_run_is_left_out():
+    assert not [path for notebook in NOTEBOOKS[:6] for path in absent(notebook)]
+    run = "../runs/masks/seed_0"
+    assert absent(NOTEBOOKS[6]) == ([] if (ROOT / "notebooks" / run).exists() else [run])
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -350,8 +358,8 @@ def test_what_rests_on_the_detector_says_how_good_it_is(path):
             assert not shows or used & {"note", "accuracy_table"}, source
 
 
-def test_there_are_six_notebooks():
-    assert [path.name[0] for path in NOTEBOOKS] == list("123456")
+def test_there_are_seven_notebooks():
+    assert [path.name[0] for path in NOTEBOOKS] == list("1234567")
 
 
 def test_the_command_is_light_until_it_runs():

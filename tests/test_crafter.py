@@ -9,7 +9,16 @@ import pytest
 from helpers import ROOT
 
 from reverie.games import game_class, make_game
-from reverie.games.crafter import CELL, COLUMNS, ITEMS, ROWS, SEMANTIC, cell_masks
+from reverie.games.crafter import (
+    ACHIEVEMENTS,
+    CELL,
+    COLUMNS,
+    ITEMS,
+    ROWS,
+    SEMANTIC,
+    Crafter,
+    cell_masks,
+)
 
 STEPS = 60
 
@@ -123,3 +132,16 @@ def test_object_masks_name_every_object(played):
     masks = crafter.object_masks(semantic)
     for name, bit in crafter.objects.items():
         np.testing.assert_array_equal((masks & bit) > 0, cell_masks(semantic, name))
+
+
+def test_every_achievement_can_be_explained():
+    frames, steps = 2, len(ACHIEVEMENTS)
+    counts = np.tril(np.ones((steps + 1, steps), np.int32), -1)  # one after the other
+    infos = {"achievements": counts, "semantic": np.zeros((frames, ROWS, COLUMNS), np.uint8)}
+    found = {reward: Crafter.earned(reward, np.zeros(steps), infos) for reward in Crafter.rewards}
+    np.testing.assert_array_equal(sum(found.values()), np.ones(steps))
+    assert all(earned.sum() == 1 for earned in found.values())
+    assert found["wood"][ACHIEVEMENTS.index("collect_wood")]
+    for reward, kinds in Crafter.rewards.items():
+        assert set(kinds) <= set(SEMANTIC)
+        assert (Crafter.reward_masks(reward, infos) is None) == (not kinds)

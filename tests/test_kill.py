@@ -13,7 +13,7 @@ import cv2
 import h5py
 import numpy as np
 import pytest
-from conftest import commands
+from conftest import MASKS, commands
 from helpers import assert_same_rollouts, command, run_stage
 
 from reverie.latents import Latents
@@ -221,6 +221,17 @@ def test_training_the_rnn(run, place, rng):
     shutil.rmtree(place / "rnn")
     interrupt_training(place, place / "rnn" / "run_1", commands(place)["04"], rng)
     assert_same_weights(run.rnn_weights, place / "rnn" / "run_1" / run.rnn_weights.name)
+
+
+def test_training_masks(masks_run, gathered, tmp_path, rng):
+    folder = tmp_path / "masks"
+    shutil.copytree(masks_run, folder)
+    shutil.rmtree(folder / "vae")
+    where = ["--input_data_folder", gathered, "--savefolder", folder]
+    interrupt_training(
+        tmp_path, folder / "vae", ["06_critic_masks.py", "train-vae", *where, *MASKS], rng
+    )
+    assert_same_weights(masks_run / "vae" / "vae.h5", folder / "vae" / "vae.h5")
 
 
 def test_evolution(run, place, rng):

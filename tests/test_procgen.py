@@ -129,6 +129,25 @@ def test_a_key_of_heist_is_on_the_floor_or_on_the_ring():
     assert (found, won) == (2, 1)
 
 
+def test_keys_and_locks_of_heist_are_earned_once():
+    """Where the whole maze is in view, a lock that is gone was opened."""
+    game, keys, locks = make_game("heist", **OPTIONS | {"time_steps": 400}), 0, 0
+    for seed in (18, 24, 37):
+        infos = [game.reset(seed=seed)[1]]
+        for action in np.random.default_rng(seed).choice([1, 3, 5, 7], 50).repeat(8):
+            _, _, terminated, truncated, info = game.step(int(action))
+            infos.append(info)
+            if terminated or truncated:
+                break
+        found = {name: np.stack([info[name] for info in infos]) for name in infos[0]}
+        rewards, shown = np.zeros(len(infos) - 1), found["things"][:, 5:, 2] > 0
+        opened = heist.Heist.earned("lock", rewards, found)
+        assert opened.sum() == (shown[:-1] & ~shown[1:]).sum()
+        assert heist.Heist.earned("key", rewards, found).sum() == found["held"][-1].sum()
+        keys, locks = keys + found["held"][-1].sum(), locks + opened.sum()
+    assert (keys, locks) == (5, 4)
+
+
 def test_levels_are_chosen_by_number():
     game = make_game("heist", **OPTIONS | {"num_levels": 3, "start_level": 40})
     levels = [int(game.reset(seed=seed)[1]["level_seed"]) for seed in range(6)]

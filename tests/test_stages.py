@@ -33,6 +33,10 @@ VERBATIM = {
         "--training_data_file trained_models_folder/rnn_format_data/rnn_training_data.npz"
     ],
     "05_train_controller.py": ["doomrnn --vae_weights v.h5 --rnn_weights r.h5"],
+    "06_critic_masks.py": [
+        "train-critic --crafter-windowsize 20 --crafter-dataset-size 50000 --crafter-epochs 400",
+        "masks --image FRAME.png",
+    ],
 }
 
 

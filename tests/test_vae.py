@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from keras import backend, ops, optimizers
 
-from models.vae import ARCHITECTURES, VAE, _depth_to_space, _space_to_depth
+from models.patches import depth_to_space, space_to_depth
+from models.vae import ARCHITECTURES, VAE
 
 
 @pytest.fixture
@@ -48,10 +49,10 @@ def test_bytes_and_floats_encode_the_same(frames):
 @pytest.mark.parametrize("size", [2, 4])
 def test_depth_and_space_are_inverse(size):
     x = np.random.default_rng(0).standard_normal((2, 8, 8, 3)).astype(np.float32)
-    folded = _space_to_depth(ops.convert_to_tensor(x), size)
+    folded = space_to_depth(ops.convert_to_tensor(x), size)
     assert folded.shape == (2, 8 // size, 8 // size, 3 * size * size)
     np.testing.assert_array_equal(folded[0, 0, 0], x[0, :size, :size].reshape(-1))
-    np.testing.assert_array_equal(_depth_to_space(folded, size), x)
+    np.testing.assert_array_equal(depth_to_space(folded, size), x)
 
 
 def loss_by_hand(vae, frames, outputs):

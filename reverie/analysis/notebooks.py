@@ -19,16 +19,29 @@ DEFAULT_RUN = "../runs/doom"  # as the notebooks see it
 
 def parameters(notebook: Path, run: Path) -> dict:
     """Return the parameters of a notebook that name the default run, moved to another one."""
+    if (FOLDER / DEFAULT_RUN).resolve() == run.resolve():
+        return {}
+    values = _paths(notebook)
+    moved = {name: _moved(value, run) for name, value in values.items()}
+    return {name: value for name, value in moved.items() if value != values[name]}
+
+
+def absent(notebook: Path) -> list[str]:
+    """Return the paths that a notebook reads if none is there and none is of the default run."""
+    values = _paths(notebook).values()
+    paths = [path for value in values for path in (value if isinstance(value, list) else [value])]
+    known = any(p.startswith(DEFAULT_RUN) or (FOLDER / p).exists() for p in paths)
+    return [] if known else paths
+
+
+def _paths(notebook: Path) -> dict[str, str | list[str]]:
+    """Return the parameters of a notebook that are paths."""
     import papermill
 
     told = papermill.inspect_notebook(notebook)
-    if (FOLDER / DEFAULT_RUN).resolve() == run.resolve():
-        return {}
-    values = {
+    return {
         name: ast.literal_eval(told[name]["default"]) for name in told if "/" in str(told[name])
     }
-    moved = {name: _moved(value, run) for name, value in values.items()}
-    return {name: value for name, value in moved.items() if value != values[name]}
 
 
 def _moved(value: str | list, run: Path) -> str | list:
@@ -71,6 +84,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--output_folder", type=Path, default=Path("runs/doom/notebooks"))
     args = parser.parse_args(argv)
     for notebook in sorted(FOLDER.glob("*.ipynb")):
+        if missing := absent(notebook):
+            print(f"== {notebook.name}: left out, {', '.join(missing)} is not there")
+            continue
         print(f"== {notebook.name}", flush=True)
         execute(notebook, args.output_folder / notebook.name, parameters(notebook, args.run))
     print(f"notebooks with their outputs in {args.output_folder}")

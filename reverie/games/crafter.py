@@ -20,6 +20,7 @@ CREATURES = ("player", "cow", "zombie", "skeleton", "arrow", "plant")
 SEMANTIC = {name: number for number, name in enumerate((*MATERIALS, *CREATURES), 1)}
 ITEMS = tuple(constants.items)
 ACHIEVEMENTS = tuple(constants.achievements)
+TOOLS = ("pickaxe", "sword")
 SHOWN = ("tree", "water", "coal", "iron", "diamond", "cow", "zombie", "skeleton")
 
 
@@ -48,11 +49,12 @@ class Crafter(Game):
         "wood": ("tree",),
         "sapling": ("grass",),
         "drink": ("water",),
-        "stone": ("stone",),
-        "coal": ("coal",),
-        "iron": ("iron",),
-        "diamond": ("diamond",),
-        "cow": ("cow",),
+        **{name: (name,) for name in ("stone", "coal", "iron", "diamond")},
+        **{name: (name,) for name in ("cow", "plant", "zombie", "skeleton")},
+        **{f"make_{kind}_{tool}": ("table",) for kind in ("wood", "stone") for tool in TOOLS},
+        **{f"make_iron_{tool}": ("table", "furnace") for tool in TOOLS},
+        **dict.fromkeys(("place_stone", "place_table", "place_furnace", "place_plant"), ()),
+        "wake_up": (),
     }
     view = (ROWS * CELL, COLUMNS * CELL)
     cell = CELL
@@ -94,18 +96,18 @@ class Crafter(Game):
     def earned(cls, reward: str, rewards: np.ndarray, infos: dict[str, np.ndarray]) -> np.ndarray:
         """Return in which steps of an episode a reward was earned: `(T,)` bool.
 
-        The achievements count what was collected. The inventory does not: it is full at nine, and
-        what the tenth tree gives is lost.
+        Achievements count what was collected, eaten, made, placed and defeated. The inventory does
+        not: it is full at nine, and what the tenth tree gives is lost.
         """
         if reward == "reward":
             return rewards > 0
-        name = "eat_cow" if reward == "cow" else f"collect_{reward}"
-        return np.diff(infos["achievements"][:, ACHIEVEMENTS.index(name)]) > 0
+        (number,) = (n for n, name in enumerate(ACHIEVEMENTS) if name in _spellings(reward))
+        return np.diff(infos["achievements"][:, number]) > 0
 
     @classmethod
     def reward_masks(cls, reward: str, infos: dict[str, np.ndarray]) -> np.ndarray | None:
         """Return which pixels show what earns a reward: `(N, 64, 64)` bool, None if not known."""
-        if reward not in cls.rewards or cls.truth not in infos:
+        if not cls.rewards.get(reward) or cls.truth not in infos:
             return None
         return np.any([cell_masks(infos[cls.truth], kind) for kind in cls.rewards[reward]], axis=0)
 
@@ -128,6 +130,11 @@ class Crafter(Game):
 def environment(name: str) -> type[Crafter]:
     """Return the class of a game of this family; there is one."""
     return Crafter
+
+
+def _spellings(reward: str) -> tuple[str, ...]:
+    """Return the names that an achievement can have for what `Crafter.rewards` calls it."""
+    return reward, *(f"{verb}_{reward}" for verb in ("collect", "eat", "defeat"))
 
 
 def cell_masks(semantic: np.ndarray, name: str) -> np.ndarray:

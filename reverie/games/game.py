@@ -28,8 +28,8 @@ class Game(gymnasium.Env):
         fps: frames a second of its films.
         objects: bit of each kind of object in `object_masks`; empty where they are not known.
         truth: the info that `object_masks` is made from.
-        rewards: what stage 6 can explain, by name, and the kinds of things that earn it; see
-            `earned` and `reward_masks`. `reward`, the game's own, is there for every game.
+        rewards: what stage 6 can explain, by name, and the kinds of things that earn it, where any
+            do; see `earned` and `reward_masks`. `reward`, the game's own, is there for every game.
         view: rows and columns of the frame that show the world; the rest tells of the player.
         cell: pixels of the cells that the world is made of, 0 where there are none.
         policies: players by name that only this game has, see `player`.
@@ -84,7 +84,7 @@ class Game(gymnasium.Env):
         Args:
             reward: `reward` or a key of `cls.rewards`.
             rewards: the game's own, `(T,)`.
-            infos: of the T + 1 frames.
+            infos: of the T + 1 frames, in memory or on disk.
 
         Returns:
             `(T,)` bool.

@@ -26,7 +26,29 @@ class Heist:
 
     objects = {name: 1 << bit for bit, name in enumerate(THINGS)}
     truth = "things"
-    rewards = {"gem": ("gem",)}
+    rewards = {
+        "gem": ("gem",),
+        "key": ("blue_key", "green_key", "red_key"),
+        "lock": ("blue_lock", "green_lock", "red_lock"),
+    }
+
+    @classmethod
+    def earned(cls, reward: str, rewards: np.ndarray, infos: dict[str, np.ndarray]) -> np.ndarray:
+        """Return in which steps of an episode a reward was earned: `(T,)` bool.
+
+        The game itself rewards the gem alone. A key is earned when it comes to those on the ring, a
+        lock when it is gone from beside the player.
+        """
+        if reward == "key":
+            held = infos["held"][:]
+            return (held[1:] & ~held[:-1]).any(axis=1)
+        if reward == "lock":
+            things = infos["things"][:]
+            locks = [THINGS.index(name) for name in cls.rewards["lock"]]
+            shown = things[..., 2] > 0.0
+            beside = _gaps(things[:, locks], things[:, :1]) < _widths(things[:, :1])
+            return (shown[:-1, locks] & beside[:-1] & ~shown[1:, locks]).any(axis=1)
+        return rewards > 0
 
     @classmethod
     def object_masks(cls, truth: np.ndarray) -> np.ndarray:
@@ -77,6 +99,16 @@ def entities(state: memoryview, place: int) -> np.ndarray:
     """Return the numbers of all entities `(N, 31)` int32, some of them the bits of floats."""
     (count,) = struct.unpack_from("<i", state, place + 4 * 16)
     return np.frombuffer(state, "<i4", ENTITY * count, place + 4 * 17).reshape(count, ENTITY)
+
+
+def _widths(boxes: np.ndarray) -> np.ndarray:
+    return boxes[..., 2] - boxes[..., 0]
+
+
+def _gaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return how many pixels lie between boxes `(..., 4)`, across or down, whichever is more."""
+    before, after = boxes[..., :2] - others[..., 2:], others[..., :2] - boxes[..., 2:]
+    return np.maximum(before, after).max(axis=-1)
 
 
 def _edges(entity: list[float], camera: tuple[float, ...]) -> tuple[float, ...]:

@@ -1,0 +1,151 @@
+"""Stage 6: let a critic point at what is rewarding in a frame, and score it against the truth.
+
+Reads the rollouts of stage 1 and writes, below `<savefolder>/`, a critic of whole frames and one of
+single places, a VAE that repaints frames with another value, masks that a critic guides,
+`scores.json`, `table.md` and pictures. The same command again continues; `--new_model` starts
+afresh. `all` is the training of each (`train-ceiling`: by exact masks, what can be reached), then
+`evaluate` and `inject`.
+
+    # play that meets trees, and a few minutes' try
+    python 01_generate_data.py crafter --policy gatherer --total_episodes 30 --batch_size 10 \\
+        --time_steps 250 --store_folder tiny/
+    python 06_critic_masks.py all --input_data_folder tiny/ --savefolder tiny/masks \\
+        --crafter-epochs 10 --vae_epochs 5 --mask_epochs 5
+
+    # the full study, one seed
+    python 06_critic_masks.py all --crafter-windowsize 20 --crafter-dataset-size 50000 \\
+        --crafter-epochs 400
+
+    # one seed of five on a cluster, and their table
+    python 06_critic_masks.py all --seed $SLURM_ARRAY_TASK_ID --savefolder run_$SLURM_ARRAY_TASK_ID
+    python 06_critic_masks.py table --runs run_0 run_1 run_2 run_3 run_4
+
+    # masks of a picture; by the networks in pretrained/ as long as none are trained
+    python 06_critic_masks.py masks --image FRAME.png --output strip.png
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from reverie.games import game_class
+from reverie.masks.lesson import Lesson
+from reverie.masks.moments import Choice, Moments, open_moments
+from reverie.rollouts import find_batches
+from reverie.stage import conduct
+
+SAVEFOLDER = Path("critic_masks_folder")
+LESSONS = ("train-critic", "train-local", "train-vae", "train-masks", "train-ceiling")
+COMMANDS = (*LESSONS, "evaluate", "inject", "masks", "table", "all")
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the flags; those that begin with `crafter` hold for every game."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("command", choices=COMMANDS)
+    add = parser.add_argument_group("data").add_argument
+    add("--input_data_folder", type=Path, default=Path("training_data_folder"))
+    add("--environment_name", default="crafter", help="the game that was recorded")
+    add("--savefolder", type=Path, help=f"default: {SAVEFOLDER}")
+    add("--reward", default="wood", help="what to explain, e.g. sapling or cow")
+    add("--crafter-windowsize", type=int, default=20, help="steps before a reward that are near")
+    add("--crafter-dataset-size", type=int, default=50_000, help="frames to train on, at most")
+    add("--discount", type=float, default=1.0, help="value of a frame, for each step to wait")
+    add("--judged_frames", type=int, default=2000, help="of test and of validation worlds")
+    add("--inventory", action="store_true", help="keep the strip below the map")
+    add = parser.add_argument_group("training").add_argument
+    add("--crafter-epochs", type=int, default=400, help="of each critic, at most")
+    add("--vae_epochs", type=int, default=30, help="of the critic-VAE")
+    add("--mask_epochs", type=int, default=15, help="of the mask networks")
+    add("--patience", type=int, default=10, help="epochs of a critic without improvement")
+    add("--batch_size", type=int, default=64)
+    add("--learning_rate", type=float, default=1e-3)
+    add("--kl_weight", type=float, default=0.05, help="of the critic-VAE's divergence")
+    add("--sparsity", type=float, default=0.5, help="price of marking a whole frame")
+    add("--live", action="store_true", help="train the critic on with the mask network")
+    add("--seed", type=int, default=0)
+    add("--new_model", action="store_true", help="start afresh")
+    add = parser.add_argument_group("masks and table").add_argument
+    add("--image", type=Path, help="a frame, 64x64")
+    add("--episode", type=int, help="number of a recorded episode")
+    add("--output", type=Path, help="the strip (masks.png) or film (masks.mp4)")
+    add("--runs", type=Path, nargs="+", default=[], help="folders of several runs")
+    args = parser.parse_args(argv)
+    for name in ("crafter_windowsize", "crafter_epochs", "vae_epochs", "mask_epochs", "patience"):
+        if getattr(args, name) < 1:
+            parser.error(f"--{name} must be at least 1")
+    if min(args.crafter_dataset_size, args.judged_frames, args.batch_size // 2) < 2:
+        parser.error("--crafter-dataset-size, --judged_frames or --batch_size is too small")
+    if not 0.0 < args.discount <= 1.0:
+        parser.error("--discount must be above 0 and at most 1")
+    return args
+
+
+def train(command: str, args: argparse.Namespace, moments: Moments) -> None:
+    """Train one network."""
+    from reverie.masks import teaching
+
+    run = command.removeprefix("train-")
+    is_critic = run in ("critic", "local")
+    epochs = {"vae": args.vae_epochs}.get(run, args.mask_epochs)
+    epochs, patience = (args.crafter_epochs, args.patience) if is_critic else (epochs, None)
+    targets = "truth" if run == "ceiling" else "values"
+    numbers = (args.batch_size, args.learning_rate, args.seed)
+    lesson = Lesson(args.savefolder / run, moments, targets, epochs, patience, *numbers)
+    lesson.arguments = vars(args)
+    options = {key: getattr(args, key) for key in teaching.OPTIONS[run]}
+    teaching.TEACHERS[run](lesson, args.new_model, **options)
+
+
+def finish(command: str, args: argparse.Namespace, moments: Moments) -> None:
+    """Score the masks, or edit frames."""
+    from reverie.masks.edits import inject
+    from reverie.masks.evaluation import evaluate, table
+
+    if command == "evaluate":
+        cell = game_class(args.environment_name).cell
+        print(table([evaluate(args.savefolder, moments, cell)]), end="")
+        print(f"scores, table and gallery in {args.savefolder}")
+    else:
+        for name, numbers in inject(args.savefolder, moments).items():
+            print(f"{name}: {numbers}")
+
+
+@conduct
+def main(argv: list[str] | None = None) -> None:
+    """Do what the command says, on frames that are chosen once and kept in `moments.h5`."""
+    args = parse_args(argv)
+    if args.command == "masks":
+        from reverie.masks.show import networks_folder, show
+
+        folder = networks_folder(args.savefolder, SAVEFOLDER, args.environment_name)
+        recorded = args.input_data_folder, args.environment_name
+        output = show(folder, args.image, args.episode, args.output, *recorded)
+        return print(f"masks by the networks in {folder}: {output}")
+    args.savefolder = args.savefolder or SAVEFOLDER
+    if args.command == "table":
+        from reverie.masks.evaluation import compare
+
+        return print(compare(args.runs or [args.savefolder]), end="")
+    moments = choose(args)
+    names = (*LESSONS, "evaluate", "inject") if args.command == "all" else (args.command,)
+    if args.command == "all" and not moments.has_truth:
+        names = tuple(name for name in names if name not in ("train-ceiling", "evaluate"))
+        print("these rollouts hold no truth: there will be masks, but no scores")
+    for name in names:
+        (train if name in LESSONS else finish)(name, args, moments)
+
+
+def choose(args: argparse.Namespace) -> Moments:
+    """Return the frames to work on."""
+    paths = find_batches(args.input_data_folder, args.environment_name)
+    window = (args.crafter_windowsize, args.crafter_dataset_size, args.discount)
+    rest = (args.judged_frames, args.inventory, args.seed)
+    choice = Choice(args.environment_name, args.reward, *window, *rest)
+    return open_moments(args.savefolder / "moments.h5", paths, choice)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

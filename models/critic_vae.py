@@ -1,0 +1,143 @@
+"""A variational autoencoder whose decoder is told what a critic thinks of every place."""
+
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from models.critic import LocalCritic
+from models.patches import cropped, depth_to_space
+
+
+@keras.saving.register_keras_serializable("reverie")
+class CriticVAE(keras.Model):
+    """Encodes a frame as a coarse map of latents, decodes it with a critic's values beside them.
+
+    The loss of a frame is the squared error of its reconstruction, summed, and `kl_weight` times
+    the divergence of its latents.
+
+    A decoder that is told one value for the whole frame can ignore it, as that of Critic-VAE
+    (L. Cicek; MineRL) may, because nothing keeps the latents from carrying it too. Here it is told
+    the value of every cell of four pixels, and what it is told costs nothing, while what a latent
+    says is paid for by its divergence. So the latents leave out what the values tell: where the
+    rewarding things are. Told other values, the decoder paints those things or leaves them out.
+
+    Args:
+        critic: the configuration of the frozen `LocalCritic`.
+        channels: latents in each of the map's cells, which are 8 pixels wide.
+        kl_weight: of the divergence.
+        seed: decides latents that are drawn in training.
+    """
+
+    def __init__(
+        self,
+        critic: dict,
+        channels: int = 8,
+        kl_weight: float = 0.05,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.channels, self.kl_weight = channels, kl_weight
+        self.critic = LocalCritic(**critic)
+        self.critic.trainable = False
+        self.encoder = _encoder(critic["rows"], critic["columns"], channels)
+        self.decoder = _decoder(critic["rows"], critic["columns"], self.encoder.output_shape[0])
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.trackers = {name: keras.metrics.Mean(name=name) for name in ("squared_error", "kl")}
+        self.build()
+
+    def build(self, input_shape: Any = None) -> None:
+        """Nothing is left to build: the networks come with their weights."""
+        self.built = True
+
+    def get_config(self) -> dict:
+        """Return what rebuilds the network."""
+        names = ("channels", "kl_weight")
+        return {"critic": self.critic.get_config()} | {name: getattr(self, name) for name in names}
+
+    def encode(self, frames: Any) -> tuple[Any, Any]:
+        """Encode frames `(B, H, W, 3)` in 0..255 as `mu` and `logvar`, `(B, h, w, Z)`."""
+        mu, logvar = self.encoder(ops.cast(frames, "float32") / 255.0)
+        return mu, ops.clip(logvar, -10.0, 4.0)
+
+    def told(self, frames: Any) -> Any:
+        """Return the critic's values of cells of 4 pixels, `(B, ceil(H / 4), ceil(W / 4), 1)`."""
+        values = ops.sigmoid(self.critic.promises(frames))
+        return ops.stop_gradient(ops.average_pool(values, 2, padding="same"))
+
+    def decode(self, latents: Any, told: Any) -> Any:
+        """Decode latents `(B, h, w, Z)` and values as `told` returns them into frames in [0, 1]."""
+        return self.decoder([latents, told])
+
+    def reconstruct(self, frames: Any) -> Any:
+        """Reconstruct frames in 0..255 with their own values: `(B, H, W, 3)` in [0, 1]."""
+        return self.decode(self.encode(frames)[0], self.told(frames))
+
+    def repaint(self, frames: Any, values: Any) -> Any:
+        """Reconstruct frames in 0..255 as if all their places had a value of `(B,)`."""
+        told = ops.zeros_like(self.told(frames)) + values[:, None, None, None]
+        return self.decode(self.encode(frames)[0], told)
+
+    def call(self, frames: Any, training: bool = False) -> dict[str, Any]:
+        """Reconstruct frames with their own values."""
+        mu, logvar = self.encode(frames)
+        latents = mu
+        if training:
+            noise = keras.random.normal(ops.shape(mu), seed=self.seed_generator)
+            latents = mu + ops.exp(0.5 * logvar) * noise
+        return {"frames": self.decode(latents, self.told(frames)), "mu": mu, "logvar": logvar}
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: dict[str, Any] | None = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """Return the mean loss of a batch of frames `x` in 0..255."""
+        frames, mu, logvar = ops.cast(x, "float32") / 255.0, y_pred["mu"], y_pred["logvar"]
+        terms = {
+            "squared_error": _frame_sum(ops.square(frames - y_pred["frames"])),
+            "kl": -0.5 * _frame_sum(1.0 + logvar - ops.square(mu) - ops.exp(logvar)),
+        }
+        for name, term in terms.items():
+            self.trackers[name].update_state(term)
+        return terms["squared_error"] + self.kl_weight * terms["kl"]
+
+
+def _frame_sum(x: Any) -> Any:
+    """Sum over everything but the batch, of which the mean is taken."""
+    return ops.mean(ops.sum(x, axis=(1, 2, 3)))
+
+
+WIDTHS = (16, 32, 64)  # channels while the resolution halves
+
+
+def _encoder(rows: int, columns: int, channels: int) -> keras.Model:
+    frames = keras.Input((rows, columns, 3))
+    x = frames
+    for width in WIDTHS:
+        x = layers.Conv2D(width, 4, strides=2, padding="same", activation="relu")(x)
+    x = layers.Conv2D(WIDTHS[-1], 3, padding="same", activation="relu")(x)
+    mu, logvar = layers.Conv2D(channels, 1)(x), layers.Conv2D(channels, 1)(x)
+    return keras.Model(frames, [mu, logvar])
+
+
+def _decoder(rows: int, columns: int, shape: tuple) -> keras.Model:
+    """Unfold channels into pixels, which costs a third of convolutions at the full resolution."""
+    latents = keras.Input(shape[1:])
+    told = keras.Input((-(-rows // 4), -(-columns // 4), 1))
+    x = layers.Conv2D(WIDTHS[-1], 3, padding="same", activation="relu")(latents)
+    x = cropped(_unfolded(x, WIDTHS[1], "relu"), *told.shape[1:3])
+    x = layers.Concatenate()([x, told])
+    x = layers.Conv2D(WIDTHS[1], 3, padding="same", activation="relu")(x)
+    x = _unfolded(_unfolded(x, WIDTHS[0], "relu"), 3, "sigmoid")
+    return keras.Model([latents, told], cropped(x, rows, columns))
+
+
+def _unfolded(x: Any, channels: int, activation: str) -> Any:
+    """Double the resolution of features."""
+    x = layers.Conv2D(4 * channels, 3, padding="same")(x)
+    return layers.Activation(activation)(depth_to_space(x, 2))

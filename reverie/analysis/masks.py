@@ -1,0 +1,160 @@
+"""The study of masks: what stage 6 wrote, as figures and pictures."""
+
+import csv
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from reverie.analysis.figures import DPI
+from reverie.analysis.tables import markdown_table
+from reverie.artifacts import InputError
+from reverie.masks.edits import repainted
+from reverie.masks.evaluation import compare, gallery_rows, open_gallery
+from reverie.masks.lesson import load_network
+from reverie.masks.methods import trained_methods
+from reverie.masks.moments import Moments
+from reverie.masks.refinement import REFINED, refined
+from reverie.masks.show import views
+
+if TYPE_CHECKING:
+    from IPython.display import Markdown
+
+TIMES = ("day", "night")
+
+
+def read_scores(folders: list[str]) -> list[dict]:
+    """Read what `06_critic_masks.py evaluate` wrote in the folders of one or several seeds.
+
+    Raises:
+        InputError: one of them was not evaluated.
+    """
+    runs = []
+    for folder in map(Path, folders):
+        path = folder / "scores.json"
+        if not path.is_file():
+            raise InputError(f"{path}: not there; run 06_critic_masks.py evaluate first")
+        runs.append(json.loads(path.read_text()))
+    return runs
+
+
+def read_log(folder: Path) -> dict[str, np.ndarray]:
+    """Read the critic's log as columns.
+
+    Raises:
+        InputError: there is none.
+    """
+    logs = list(Path(folder).glob("critic/*_critic_training_log.csv"))
+    if not logs:
+        raise InputError(f"{folder}/critic: no log; run 06_critic_masks.py train-critic first")
+    with open(logs[0], newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
+
+
+def critic_curves(folders: list[str]) -> Figure:
+    """Draw loss, area under the curve and balanced accuracy of the critics over epochs."""
+    figure = Figure(figsize=(12, 3.4), dpi=DPI, layout="constrained")
+    panels = figure.subplots(1, 3)
+    for log in map(read_log, folders):
+        for panel, name in zip(panels, ("loss", "auc", "balanced_accuracy")):
+            for part, colour in (("train", "C0"), ("val", "C1")):
+                panel.plot(log["epoch"], log[f"{part}_{name}"], color=colour, alpha=0.7)
+            panel.set(xlabel="epoch", title=name.replace("_", " "))
+            panel.grid(alpha=0.3)
+    panels[0].legend(panels[0].lines[:2], ("training worlds", "validation worlds"), fontsize=8)
+    return figure
+
+
+def scores_table(folders: list[str]) -> "Markdown":
+    """Show the table of all methods, mean ± sd over the runs."""
+    from IPython.display import Markdown
+
+    return Markdown(compare(list(map(Path, folders))))
+
+
+def overlap_bars(runs: list[dict]) -> Figure:
+    """Draw the pooled IoU of every method by day and by night, a dot for each run."""
+    figure = Figure(figsize=(9, 4.6), dpi=DPI, layout="constrained")
+    axes = figure.subplots()
+    methods = list(runs[0]["methods"])
+    places = np.arange(len(methods))
+    times = [t for t in TIMES if t in runs[0]["methods"][methods[0]]["pixels"]] or ["all"]
+    for number, time in enumerate(times):
+        iou = np.array([[r["methods"][m]["pixels"][time]["iou"] for m in methods] for r in runs])
+        shifted = places + 0.8 * ((number + 0.5) / len(times) - 0.5)
+        axes.barh(shifted, iou.mean(axis=0), 0.8 / len(times), color=f"C{number}", label=time)
+        for row in iou:
+            axes.plot(row, shifted, ".", color="black", markersize=4)
+    axes.set_yticks(places, methods)
+    axes.invert_yaxis()
+    axes.set(xlabel="pooled IoU on worlds never seen", xlim=(0, 1))
+    axes.legend()
+    axes.grid(alpha=0.3, axis="x")
+    return figure
+
+
+def others_table(runs: list[dict]) -> "Markdown":
+    """Show what share of the pixels of other objects every method marks, in percent."""
+    kinds = next(iter(runs[0]["methods"].values()))["others"]
+    rows = [
+        {"method": name}
+        | {
+            kind: float(100.0 * np.mean([run["methods"][name]["others"][kind] for run in runs]))
+            for kind in kinds
+        }
+        for name in runs[0]["methods"]
+    ]
+    return markdown_table(rows)
+
+
+def repainted_frames(folder: str, count: int) -> dict[str, np.ndarray]:
+    """Return test frames, evenly spread, and all that the networks make of them, by caption."""
+    frames = Moments(Path(folder) / "moments.h5").read("test")
+    chosen = frames[np.linspace(0, len(frames) - 1, count).astype(int)]
+    rows, columns = chosen.shape[1:3]
+    whole = np.pad(chosen, ((0, 0), (0, 64 - rows), (0, 64 - columns), (0, 0)))
+    return views(Path(folder), whole)
+
+
+def told_values(folder: str, count: int) -> dict[str, np.ndarray]:
+    """Return test frames of low and of high value repainted with values from 0 to 1, by caption."""
+    vae, _ = load_network(Path(folder) / "vae", "CriticVAE", "train-vae")
+    frames = Moments(Path(folder) / "moments.h5").read("test")
+    worth = np.concatenate([np.asarray(vae.critic.value(f)) for f in _parts(frames)])
+    order = np.argsort(worth, kind="stable")
+    return repainted(vae, frames[np.concatenate([order[: count // 2], order[-count // 2 :]])])
+
+
+def _parts(frames: np.ndarray) -> list[np.ndarray]:
+    return [frames[start : start + 256] for start in range(0, len(frames), 256)]
+
+
+def failures(folder: str) -> dict[str, np.ndarray]:
+    """Return good and bad masks of every refined method that learns, the truth outlined."""
+    moments = Moments(Path(folder) / "moments.h5")
+    (run,) = read_scores([folder])
+    tested = open_gallery(moments, "test")
+    masks = {}
+    for name, method in trained_methods(Path(folder)).items():
+        known = run["methods"].get(f"{name}{REFINED}")
+        if known:
+            smooth = refined(tested.frames, method(tested.frames), known["radius"])
+            masks[f"{name}{REFINED}"] = smooth >= known["pixels"]["threshold"]
+    return gallery_rows(tested, masks)
+
+
+def edits_table(folder: str) -> "Markdown":
+    """Show what critic and truth say of frames before and after they were repainted."""
+    path = Path(folder) / "inject.json"
+    if not path.is_file():
+        raise InputError(f"{path}: not there; run 06_critic_masks.py inject first")
+    rows = [
+        {"frames": f"{numbers['frames']} {name}", "seen by": seer} | numbers[seer]
+        for name, numbers in json.loads(path.read_text()).items()
+        for seer in numbers
+        if seer != "frames"
+    ]
+    return markdown_table(rows)

@@ -1,0 +1,73 @@
+"""Frames repainted as if they were worth more or less, and whether that worked."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from reverie.artifacts import InputError, write_json
+from reverie.backend import compiled
+from reverie.masks.lesson import load_network, weights_path
+from reverie.masks.methods import in_batches, masking
+from reverie.masks.moments import Moments
+from reverie.plots import as_bytes, save_picture, tile
+
+if TYPE_CHECKING:
+    from models.critic_vae import CriticVAE
+
+SHOWN = 10  # frames in a picture
+EDITED = 200  # frames of each kind
+LEVELS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # injected values
+
+
+def repainted(vae: "CriticVAE", frames: np.ndarray) -> dict[str, np.ndarray]:
+    """Return frames as they are and repainted with every value of `LEVELS`, by caption."""
+    told = in_batches(compiled(vae.repaint))
+    rows = {f"value {level}": told(frames, np.full(len(frames), level)) for level in LEVELS}
+    return {"frame": frames} | {name: as_bytes(row) for name, row in rows.items()}
+
+
+def inject(folder: Path, moments: Moments) -> dict:
+    """Put the thing into test frames of low value and take it out of those of high value.
+
+    Writes `inject.png` (each row one value, from 0 to 1) and `inject.json`: before and after, what
+    the critic thinks a frame is worth and, where there is truth, what share of its pixels the
+    network that was taught by exact masks takes for the thing. What the reconstruction alone has
+    lost, it has lost without having been told anything.
+
+    Returns:
+        `added` and `removed`, each with `critic` and `truth`: means of the frames, `before`, of
+        their reconstructions with their own values, `reconstructed`, and with the other, `after`.
+    """
+    vae, _ = load_network(folder / "vae", "CriticVAE", "train-vae")
+    values, told = in_batches(compiled(vae.critic.value)), in_batches(compiled(vae.repaint))
+    own = in_batches(compiled(vae.reconstruct))
+
+    def repaint(frames: np.ndarray, value: float) -> np.ndarray:
+        return as_bytes(told(frames, np.full(len(frames), value)))
+
+    frames = moments.read("test")
+    worth = values(frames)
+    order = np.argsort(worth, kind="stable")
+    count = min(EDITED, len(order) // 4)
+    if not count:
+        raise InputError(f"{moments.path}: {len(order)} test frames are too few; record more")
+    seers = {"critic": values}
+    if weights_path(folder / "ceiling").exists():
+        ceiling = masking(load_network(folder / "ceiling", "UNet", "train-ceiling")[0])
+        seers["truth"] = lambda shown: (ceiling(shown) >= 0.5).mean(axis=(1, 2))
+    result = {}
+    for name, rows, value in (("added", order[:count], 1.0), ("removed", order[-count:], 0.0)):
+        states = {
+            "before": frames[rows],
+            "reconstructed": as_bytes(own(frames[rows])),
+            "after": repaint(frames[rows], value),
+        }
+        result[name] = {"frames": count} | {
+            seer: {state: float(see(shown).mean()) for state, shown in states.items()}
+            for seer, see in seers.items()
+        }
+    shown = frames[np.concatenate([order[: SHOWN // 2], order[-SHOWN // 2 :]])]
+    save_picture(folder / "inject.png", tile(list(repainted(vae, shown).values())))
+    write_json(folder / "inject.json", result)
+    return result

@@ -1,0 +1,64 @@
+"""Networks of stage 6 to share, halved to float16, with their thresholds.
+
+    python -m reverie.masks.export --run critic_masks_folder --folder pretrained/crafter_masks
+
+They remember how they were trained and what they scored; `06_critic_masks.py masks` uses them
+where nothing is trained.
+"""
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+from reverie.artifacts import InputError, atomic_path
+from reverie.masks.lesson import load_network, weights_path
+from reverie.masks.methods import LEARNED
+from reverie.masks.show import SHOWN
+from reverie.pretrained import origin
+from reverie.stage import conduct
+from reverie.weights import save_weights
+
+
+def export(run: Path, folder: Path) -> list[Path]:
+    """Write the networks whose masks are shown in float16, and `scores.json` beside them.
+
+    Args:
+        run: what stage 6 wrote.
+        folder: where they go, under the same names.
+
+    Raises:
+        InputError: a network is missing or damaged, or the run is not evaluated.
+    """
+    scores = run / "scores.json"
+    if not scores.is_file():
+        raise InputError(f"{scores}: not there; run 06_critic_masks.py evaluate first")
+    written = []
+    for name in SHOWN:
+        _, network, _ = LEARNED[name]
+        model, notes = load_network(run / name, network, f"train-{name}")
+        written.append(weights_path(folder / name))
+        save_weights(written[-1], model, notes | origin(weights_path(run / name)), dtype="float16")
+    written.append(folder / scores.name)
+    with atomic_path(written[-1]) as temporary:
+        shutil.copyfile(scores, temporary)
+    return written
+
+
+@conduct
+def main(argv: list[str] | None = None) -> None:
+    """Parse the flags and export."""
+    parser = argparse.ArgumentParser(
+        prog="python -m reverie.masks.export",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--run", type=Path, default=Path("critic_masks_folder"))
+    parser.add_argument("--folder", type=Path, default=Path("pretrained/crafter_masks"))
+    args = parser.parse_args(argv)
+    for path in export(args.run, args.folder):
+        print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
