@@ -32,7 +32,7 @@ from reverie.artifacts import InputError, file_hash, write_config, write_json
 from reverie.backend import set_precision, start_backend, trains_with_xla
 from reverie.frames import FrameStream, split_episodes
 from reverie.games import game_class
-from reverie.plots import save_curves, save_picture, tile
+from reverie.plots import evenly, save_curves, save_picture, tile
 from reverie.rollouts import batch_attributes, episode_lengths, find_batches
 from reverie.stage import conduct
 from reverie.training import NotANumber, Trainer
@@ -48,7 +48,6 @@ from reverie.weights import check_initial, load_weights, save_weights
 if TYPE_CHECKING:
     from models.vae import VAE
 
-SHOWN = 10  # held-out frames in a picture
 JUDGED = 2000  # held-out frames that the errors are measured on
 
 
@@ -155,7 +154,7 @@ def main(argv: list[str] | None = None) -> None:
         masks = game.object_masks(held_stream.sample(JUDGED, f"infos/{game.truth}"))
     weights = args.savefolder / "final_full_vae_weights.h5"
     scores = args.savefolder / "scores.json"
-    shown = judged[np.linspace(0, len(judged) - 1, SHOWN).astype(int)]
+    shown = evenly(judged)
 
     vae = build(args, stream.sample(JUDGED))
     trainer = Trainer(

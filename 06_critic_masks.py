@@ -88,13 +88,12 @@ def train(command: str, args: argparse.Namespace, moments: Moments) -> None:
     from reverie.masks import teaching
 
     run = command.removeprefix("train-")
-    is_critic = run in ("critic", "local")
-    epochs = {"vae": args.vae_epochs}.get(run, args.mask_epochs)
-    epochs, patience = (args.crafter_epochs, args.patience) if is_critic else (epochs, None)
+    epochs, patience = args.vae_epochs if run == "vae" else args.mask_epochs, None
+    if run in ("critic", "local"):
+        epochs, patience = args.crafter_epochs, args.patience
     targets = "truth" if run == "ceiling" else "values"
-    numbers = (args.batch_size, args.learning_rate, args.seed)
-    lesson = Lesson(args.savefolder / run, moments, targets, epochs, patience, *numbers)
-    lesson.arguments = vars(args)
+    numbers = (epochs, patience, args.batch_size, args.learning_rate, args.seed)
+    lesson = Lesson(args.savefolder / run, moments, targets, *numbers, arguments=vars(args))
     options = {key: getattr(args, key) for key in teaching.OPTIONS[run]}
     teaching.TEACHERS[run](lesson, args.new_model, **options)
 

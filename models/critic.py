@@ -5,11 +5,11 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from models.mask_net import logit_entropy
+from models.classifier import Classifier
 
 
 @keras.saving.register_keras_serializable("reverie")
-class Critic(keras.Model):
+class Critic(Classifier):
     """Predicts the value of a frame, a number between 0 and 1.
 
     Four convolutions and two dense layers, as in the critic of Melnik et al. (arXiv 2107.09540)
@@ -39,10 +39,6 @@ class Critic(keras.Model):
         self.network = _network(rows, columns, width, dropout, seed)
         self.build()
 
-    def build(self, input_shape: Any = None) -> None:
-        """Nothing is left to build: the layers come with their weights."""
-        self.built = True
-
     def get_config(self) -> dict:
         """Return what rebuilds the network."""
         names = ("rows", "columns", "width", "dropout")
@@ -55,17 +51,6 @@ class Critic(keras.Model):
     def value(self, frames: Any) -> Any:
         """Return the values of frames `(B, H, W, 3)` in 0..255, `(B,)` in [0, 1]."""
         return ops.sigmoid(self(frames))
-
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
-        """Return the mean cross-entropy of logits `y_pred` to values `y`, both `(B,)`."""
-        return logit_entropy(y, y_pred)
 
 
 def _network(rows: int, columns: int, width: int, dropout: float, seed: int) -> keras.Model:
@@ -80,7 +65,7 @@ def _network(rows: int, columns: int, width: int, dropout: float, seed: int) -> 
 
 
 @keras.saving.register_keras_serializable("reverie")
-class LocalCritic(keras.Model):
+class LocalCritic(Classifier):
     """Values a frame by its most promising area.
 
     Every place of the frame, two pixels wide, gets a logit by the 9x9 pixels around it; the mean
@@ -107,10 +92,6 @@ class LocalCritic(keras.Model):
         self.network = _local_network(rows, columns, width)
         self.build()
 
-    def build(self, input_shape: Any = None) -> None:
-        """Nothing is left to build: the layers come with their weights."""
-        self.built = True
-
     def get_config(self) -> dict:
         """Return what rebuilds the network."""
         return {"rows": self.rows, "columns": self.columns, "width": self.width}
@@ -136,17 +117,6 @@ class LocalCritic(keras.Model):
         """Return what pixels of frames `(B, H, W, 3)` in 0..255 promise, `(B, H, W)` in [0, 1]."""
         pixels = ops.repeat(ops.repeat(self.promises(frames)[..., 0], 2, axis=1), 2, axis=2)
         return ops.sigmoid(pixels[:, : self.rows, : self.columns])
-
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
-        """Return the mean cross-entropy of logits `y_pred` to values `y`, both `(B,)`."""
-        return logit_entropy(y, y_pred)
 
 
 AREA = 4  # places, of two pixels each

@@ -7,6 +7,7 @@ from keras import layers, ops
 
 from models.critic import LocalCritic
 from models.patches import cropped, depth_to_space
+from models.vae import divergence, draw
 
 
 @keras.saving.register_keras_serializable("reverie")
@@ -82,10 +83,7 @@ class CriticVAE(keras.Model):
     def call(self, frames: Any, training: bool = False) -> dict[str, Any]:
         """Reconstruct frames with their own values."""
         mu, logvar = self.encode(frames)
-        latents = mu
-        if training:
-            noise = keras.random.normal(ops.shape(mu), seed=self.seed_generator)
-            latents = mu + ops.exp(0.5 * logvar) * noise
+        latents = draw(mu, logvar, self.seed_generator) if training else mu
         return {"frames": self.decode(latents, self.told(frames)), "mu": mu, "logvar": logvar}
 
     def compute_loss(
@@ -98,18 +96,11 @@ class CriticVAE(keras.Model):
     ) -> Any:
         """Return the mean loss of a batch of frames `x` in 0..255."""
         frames, mu, logvar = ops.cast(x, "float32") / 255.0, y_pred["mu"], y_pred["logvar"]
-        terms = {
-            "squared_error": _frame_sum(ops.square(frames - y_pred["frames"])),
-            "kl": -0.5 * _frame_sum(1.0 + logvar - ops.square(mu) - ops.exp(logvar)),
-        }
+        error = ops.sum(ops.square(frames - y_pred["frames"]), axis=(1, 2, 3))
+        terms = {"squared_error": ops.mean(error), "kl": ops.mean(divergence(mu, logvar))}
         for name, term in terms.items():
             self.trackers[name].update_state(term)
         return terms["squared_error"] + self.kl_weight * terms["kl"]
-
-
-def _frame_sum(x: Any) -> Any:
-    """Sum over everything but the batch, of which the mean is taken."""
-    return ops.mean(ops.sum(x, axis=(1, 2, 3)))
 
 
 WIDTHS = (16, 32, 64)  # channels while the resolution halves

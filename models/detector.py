@@ -3,11 +3,13 @@
 from typing import Any
 
 import keras
-from keras import layers, ops
+from keras import layers
+
+from models.classifier import Classifier
 
 
 @keras.saving.register_keras_serializable("reverie")
-class Detector(keras.Model):
+class Detector(Classifier):
     """Patches of 4 x 4 pixels and three dense layers, some 540,000 parameters.
 
     Where something is matters as much as what it is, and a decoded frame is smooth: in trials this
@@ -29,10 +31,6 @@ class Detector(keras.Model):
         self.network = keras.Model(frames, layers.Dense(statements)(x), name="detector")
         self.build()
 
-    def build(self, input_shape: Any = None) -> None:
-        """Nothing is left to build."""
-        self.built = True
-
     def get_config(self) -> dict:
         """Return what rebuilds the network."""
         return {"statements": self.statements}
@@ -40,14 +38,3 @@ class Detector(keras.Model):
     def call(self, frames: Any, training: bool = False) -> Any:
         """Judge frames `(B, 64, 64, 3)` in [0, 1]; return logits `(B, E)`."""
         return self.network(frames)
-
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
-        """Return the mean cross-entropy of truths `y` `(B, E)`."""
-        return ops.mean(ops.binary_crossentropy(y, y_pred, from_logits=True))

@@ -5,12 +5,13 @@ from typing import Any
 import keras
 from keras import ops
 
+from models.classifier import Classifier, logit_entropy
 from models.critic import Critic
-from models.mask_net import MaskNet, logit_entropy
+from models.mask_net import MaskNet
 
 
 @keras.saving.register_keras_serializable("reverie")
-class GuidedMaskNet(keras.Model):
+class GuidedMaskNet(Classifier):
     """Trains a mask network by a critic (Melnik et al., arXiv 2107.09540).
 
     Of a batch, A is the frames of high value and as many of low value, B those of low value. With Z
@@ -44,10 +45,6 @@ class GuidedMaskNet(keras.Model):
         names = ("replace", "inject", "marked")
         self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
         self.build()
-
-    def build(self, input_shape: Any = None) -> None:
-        """Nothing is left to build: both networks come with their weights."""
-        self.built = True
 
     def get_config(self) -> dict:
         """Return what rebuilds the network."""

@@ -5,16 +5,17 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from models.classifier import Classifier
 from models.patches import cropped, depth_to_space
 
 
 @keras.saving.register_keras_serializable("reverie")
-class MaskNet(keras.Model):
+class MaskNet(Classifier):
     """Marks pixels of a frame, each by what lies within six pixels of it.
 
     So narrow a view is the point: whoever sees the whole frame can mark the one thing that a value
-    hangs on and leave its likes unmarked. By itself it is trained by masks; `LocalCritic` and
-    `GuidedMaskNet` train it without any.
+    hangs on and leave its likes unmarked. By itself it is trained by exact masks, `(B, H, W)` bool;
+    `GuidedMaskNet` trains it without any.
 
     Args:
         rows: of a frame.
@@ -32,10 +33,6 @@ class MaskNet(keras.Model):
         self.network = self._build_network()
         self.build()
 
-    def build(self, input_shape: Any = None) -> None:
-        """Nothing is left to build: the layers come with their weights."""
-        self.built = True
-
     def get_config(self) -> dict:
         """Return what rebuilds the network."""
         return {"rows": self.rows, "columns": self.columns, "width": self.width}
@@ -51,17 +48,6 @@ class MaskNet(keras.Model):
         """Return the masks of frames `(B, H, W, 3)` in 0..255, `(B, H, W)` in [0, 1]."""
         return ops.sigmoid(self(frames))
 
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
-        """Return the mean cross-entropy to exact masks `y`, `(B, H, W)` bool."""
-        return logit_entropy(y, y_pred)
-
 
 @keras.saving.register_keras_serializable("reverie")
 class UNet(MaskNet):
@@ -69,11 +55,6 @@ class UNet(MaskNet):
 
     def _build_network(self) -> keras.Model:
         return _u_network(self.rows, self.columns, self.width)
-
-
-def logit_entropy(targets: Any, logits: Any) -> Any:
-    """Return the mean cross-entropy of logits to targets in [0, 1] of the same shape."""
-    return ops.mean(ops.binary_crossentropy(ops.cast(targets, "float32"), logits, from_logits=True))
 
 
 def _network(rows: int, columns: int, width: int) -> keras.Model:

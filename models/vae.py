@@ -86,10 +86,7 @@ class VAE(keras.Model):
     def call(self, frames: Any, training: bool = False) -> dict[str, Any]:
         """Encode and decode frames, from a drawn latent in training and from the mean otherwise."""
         mu, logvar = self.encode(frames)
-        latents = mu
-        if training:
-            noise = keras.random.normal(ops.shape(mu), seed=self.seed_generator)
-            latents = mu + ops.exp(0.5 * logvar) * noise
+        latents = draw(mu, logvar, self.seed_generator) if training else mu
         return {"frames": self.decode(latents), "mu": mu, "logvar": logvar}
 
     def compute_loss(
@@ -107,18 +104,26 @@ class VAE(keras.Model):
         if self.detail_weight:
             error = error * (1.0 + self.detail_weight * self._detail(frames))
         reconstruction = ops.mean(ops.sum(error, axis=(1, 2)))
-        kl = ops.mean(ops.maximum(self._kl(y_pred), self.free_bits * self.latent_size))
+        kl = divergence(y_pred["mu"], y_pred["logvar"])
+        kl = ops.mean(ops.maximum(kl, self.free_bits * self.latent_size))
         self.trackers["reconstruction"].update_state(reconstruction)
         self.trackers["kl"].update_state(kl)
         return self.reconstruction_weight * reconstruction + kl
 
-    def _kl(self, y_pred: dict[str, Any]) -> Any:
-        mu, logvar = y_pred["mu"], y_pred["logvar"]
-        return -0.5 * ops.sum(1.0 + logvar - ops.square(mu) - ops.exp(logvar), axis=-1)
-
     def _detail(self, frames: Any) -> Any:
         departure = ops.mean(ops.abs(frames - self.mean_frame), axis=-1)
         return ops.minimum(departure / DEPARTURE, 1.0)
+
+
+def draw(mu: Any, logvar: Any, seed: keras.random.SeedGenerator) -> Any:
+    """Draw latents from Gaussians of any shape."""
+    return mu + ops.exp(0.5 * logvar) * keras.random.normal(ops.shape(mu), seed=seed)
+
+
+def divergence(mu: Any, logvar: Any) -> Any:
+    """Return the nats by which Gaussians `(B, ...)` diverge from the standard one, `(B,)`."""
+    axes = tuple(range(1, len(mu.shape)))
+    return -0.5 * ops.sum(1.0 + logvar - ops.square(mu) - ops.exp(logvar), axis=axes)
 
 
 DEPARTURE = 0.2  # of the range of a channel: from here on a pixel counts as detail entirely

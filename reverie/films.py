@@ -17,7 +17,7 @@ from reverie.artifacts import InputError
 from reverie.backend import compiled
 from reverie.controllers import Controller, load_controller
 from reverie.games import game_class
-from reverie.plots import as_bytes, save_picture, save_video, tile
+from reverie.plots import as_bytes, evenly, save_picture, save_video, tile
 from reverie.stage import conduct
 from reverie.workers import GameWorkers
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 STEPS = 700  # of the film that stage 5 leaves, 20 seconds at Doom's 35 tics
 SCALE = 4
-SHOWN = 10  # frames in a strip
 
 
 def film_game(
@@ -93,10 +92,10 @@ def save_film(path: Path, films: dict[str, np.ndarray], fps: int = 35, scale: in
 
 
 def save_strip(path: Path, films: dict[str, np.ndarray]) -> None:
-    """Write frames of every film, evenly spaced over the shortest, as rows of one picture."""
-    length = min(map(len, films.values()))
-    index = np.linspace(0, length - 1, min(SHOWN, length)).astype(int)
-    save_picture(path, tile([frames[index] for frames in films.values()]))
+    """Write frames evenly spaced over the longest film as rows of one picture, black after ends."""
+    length = max(map(len, films.values()))
+    padded = [np.pad(f, ((0, length - len(f)), (0, 0), (0, 0), (0, 0))) for f in films.values()]
+    save_picture(path, tile([evenly(frames) for frames in padded]))
 
 
 def film_agent(

@@ -8,6 +8,13 @@ import numpy as np
 
 from reverie.artifacts import atomic_path
 
+SHOWN = 10  # frames in a row of a picture
+
+
+def evenly(rows: np.ndarray, count: int = SHOWN) -> np.ndarray:
+    """Return so many rows of an array, evenly spread over it; all if they are fewer."""
+    return rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]
+
 
 def tile(rows: list[np.ndarray], scale: int = 2, gap: int = 2) -> np.ndarray:
     """Lay rows of frames out as one picture.

@@ -330,7 +330,7 @@ def test_a_notebook_without_its_own_run_is_left_out():
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_stored_notebooks(path):
     """Stored with their outputs, small, one tagged cell of parameters, no logic of their own."""
-    assert path.stat().st_size < 1.5e6
+    assert path.stat().st_size < 1.2e6
     cells = json.loads(path.read_text())["cells"]
     tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
     assert len(tagged) == 1

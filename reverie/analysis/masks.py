@@ -12,32 +12,18 @@ from reverie.analysis.figures import DPI
 from reverie.analysis.tables import markdown_table
 from reverie.artifacts import InputError
 from reverie.masks.edits import repainted
-from reverie.masks.evaluation import compare, gallery_rows, open_gallery
+from reverie.masks.evaluation import compare, gallery_rows, open_gallery, read_scores
 from reverie.masks.lesson import load_network
 from reverie.masks.methods import trained_methods
 from reverie.masks.moments import Moments
 from reverie.masks.refinement import REFINED, refined
 from reverie.masks.show import views
+from reverie.plots import evenly
 
 if TYPE_CHECKING:
     from IPython.display import Markdown
 
 TIMES = ("day", "night")
-
-
-def read_scores(folders: list[str]) -> list[dict]:
-    """Read what `06_critic_masks.py evaluate` wrote in the folders of one or several seeds.
-
-    Raises:
-        InputError: one of them was not evaluated.
-    """
-    runs = []
-    for folder in map(Path, folders):
-        path = folder / "scores.json"
-        if not path.is_file():
-            raise InputError(f"{path}: not there; run 06_critic_masks.py evaluate first")
-        runs.append(json.loads(path.read_text()))
-    return runs
 
 
 def read_log(folder: Path) -> dict[str, np.ndarray]:
@@ -113,7 +99,7 @@ def others_table(runs: list[dict]) -> "Markdown":
 def repainted_frames(folder: str, count: int) -> dict[str, np.ndarray]:
     """Return test frames, evenly spread, and all that the networks make of them, by caption."""
     frames = Moments(Path(folder) / "moments.h5").read("test")
-    chosen = frames[np.linspace(0, len(frames) - 1, count).astype(int)]
+    chosen = evenly(frames, count)
     rows, columns = chosen.shape[1:3]
     whole = np.pad(chosen, ((0, 0), (0, 64 - rows), (0, 64 - columns), (0, 0)))
     return views(Path(folder), whole)

@@ -10,21 +10,20 @@ from reverie.backend import compiled
 from reverie.masks.lesson import load_network, weights_path
 from reverie.masks.methods import in_batches, masking
 from reverie.masks.moments import Moments
-from reverie.plots import as_bytes, save_picture, tile
+from reverie.masks.pictures import repainting
+from reverie.plots import SHOWN, as_bytes, save_picture, tile
 
 if TYPE_CHECKING:
     from models.critic_vae import CriticVAE
 
-SHOWN = 10  # frames in a picture
 EDITED = 200  # frames of each kind
 LEVELS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # injected values
 
 
 def repainted(vae: "CriticVAE", frames: np.ndarray) -> dict[str, np.ndarray]:
     """Return frames as they are and repainted with every value of `LEVELS`, by caption."""
-    told = in_batches(compiled(vae.repaint))
-    rows = {f"value {level}": told(frames, np.full(len(frames), level)) for level in LEVELS}
-    return {"frame": frames} | {name: as_bytes(row) for name, row in rows.items()}
+    repaint = repainting(vae)
+    return {"frame": frames} | {f"value {v}": as_bytes(repaint(frames, v)) for v in LEVELS}
 
 
 def inject(folder: Path, moments: Moments) -> dict:
@@ -40,12 +39,8 @@ def inject(folder: Path, moments: Moments) -> dict:
         their reconstructions with their own values, `reconstructed`, and with the other, `after`.
     """
     vae, _ = load_network(folder / "vae", "CriticVAE", "train-vae")
-    values, told = in_batches(compiled(vae.critic.value)), in_batches(compiled(vae.repaint))
-    own = in_batches(compiled(vae.reconstruct))
-
-    def repaint(frames: np.ndarray, value: float) -> np.ndarray:
-        return as_bytes(told(frames, np.full(len(frames), value)))
-
+    values, own = in_batches(compiled(vae.critic.value)), in_batches(compiled(vae.reconstruct))
+    repaint = repainting(vae)
     frames = moments.read("test")
     worth = values(frames)
     order = np.argsort(worth, kind="stable")
@@ -61,7 +56,7 @@ def inject(folder: Path, moments: Moments) -> dict:
         states = {
             "before": frames[rows],
             "reconstructed": as_bytes(own(frames[rows])),
-            "after": repaint(frames[rows], value),
+            "after": as_bytes(repaint(frames[rows], value)),
         }
         result[name] = {"frames": count} | {
             seer: {state: float(see(shown).mean()) for state, shown in states.items()}

@@ -13,10 +13,9 @@ from reverie.masks.methods import UNTAUGHT, trained_methods
 from reverie.masks.moments import Moments
 from reverie.masks.pictures import outlined, tinted
 from reverie.masks.refinement import REFINED, best_radius, refined
-from reverie.plots import save_picture, tile
+from reverie.plots import SHOWN, evenly, save_picture, tile
 from reverie.stage import progress, stop_signal
 
-SHOWN = 10  # frames in a picture
 UNREFINED = ("full mask", "exact masks (ceiling)")
 DAYLIGHT = 0.5  # below it Crafter's frames grow dark and noisy
 HEADER = ("iou", "frame_iou", "precision", "recall")
@@ -133,16 +132,12 @@ def gallery_rows(tested: Gallery, masks: dict[str, np.ndarray]) -> dict[str, np.
         wrong = (masks[name] ^ tested.truth).sum(axis=(1, 2))
         order = np.argsort(wrong / np.maximum(tested.truth.sum(axis=(1, 2)), 1), kind="stable")
         light, night = (order[(there & time)[order]] for time in (~dark, dark))
-        parts = {"good": _evenly(light[: len(light) // 2]), "worst, day": light[-SHOWN:]}
+        parts = {"good": evenly(light[: len(light) // 2]), "worst, day": light[-SHOWN:]}
         for part, chosen in (parts | {"worst, night": night[-SHOWN:]}).items():
             if len(chosen) == SHOWN:
                 shown = outlined(tested.frames[chosen], tested.truth[chosen])
                 rows[f"{name}: {part}"] = tinted(shown, masks[name][chosen])
     return rows
-
-
-def _evenly(rows: np.ndarray) -> np.ndarray:
-    return rows[np.linspace(0, len(rows) - 1, SHOWN).astype(int)] if len(rows) else rows
 
 
 def table(runs: list[dict]) -> str:
@@ -162,18 +157,26 @@ def table(runs: list[dict]) -> str:
     return "\n".join(lines).replace("nan", "–") + "\n"
 
 
+def read_scores(folders: list[Path]) -> list[dict]:
+    """Read what `evaluate` wrote in the folders of one or several seeds.
+
+    Raises:
+        InputError: one of them was not evaluated.
+    """
+    paths = [Path(folder) / "scores.json" for folder in folders]
+    for path in paths:
+        if not path.is_file():
+            raise InputError(f"{path}: not there; run 06_critic_masks.py evaluate first")
+    return [json.loads(path.read_text()) for path in paths]
+
+
 def compare(folders: list[Path]) -> str:
     """Return the table over the runs of several seeds.
 
     Raises:
         InputError: a folder was not evaluated, or the runs hold different methods.
     """
-    runs = []
-    for folder in folders:
-        path = folder / "scores.json"
-        if not path.is_file():
-            raise InputError(f"{path}: not there; run 06_critic_masks.py evaluate first")
-        runs.append(json.loads(path.read_text())["methods"])
+    runs = [run["methods"] for run in read_scores(folders)]
     if any(set(run) != set(runs[0]) for run in runs):
         raise InputError("--runs: they hold different methods; train the same in all of them")
     return table(runs)

@@ -14,7 +14,7 @@ from pathlib import Path
 from reverie.artifacts import InputError, atomic_path
 from reverie.masks.lesson import load_network, weights_path
 from reverie.masks.methods import LEARNED
-from reverie.masks.show import SHOWN
+from reverie.masks.show import RUNS
 from reverie.pretrained import origin
 from reverie.stage import conduct
 from reverie.weights import save_weights
@@ -34,7 +34,7 @@ def export(run: Path, folder: Path) -> list[Path]:
     if not scores.is_file():
         raise InputError(f"{scores}: not there; run 06_critic_masks.py evaluate first")
     written = []
-    for name in SHOWN:
+    for name in RUNS:
         _, network, _ = LEARNED[name]
         model, notes = load_network(run / name, network, f"train-{name}")
         written.append(weights_path(folder / name))

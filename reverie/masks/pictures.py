@@ -17,17 +17,22 @@ OUTLINE = (255, 40, 40)  # of the truth
 TINT = (255, 0, 255)  # of a mask
 
 
+def repainting(vae: "CriticVAE") -> Callable[[np.ndarray, float], np.ndarray]:
+    """Return a function that repaints frames `(N, H, W, 3)` as if all had one value: in [0, 1]."""
+    told = in_batches(compiled(vae.repaint))
+    return lambda frames, value: told(frames, np.full(len(frames), value))
+
+
 def reconstruction_strip(vae: "CriticVAE") -> Callable[[np.ndarray], list[np.ndarray]]:
     """Return a function from frames `(N, H, W, 3)` uint8 to rows of a picture.
 
     The rows are the original, the reconstruction with its own values, with low and with high ones,
     and the difference between its own and the low ones, scaled to its largest.
     """
-    paint, repaint = in_batches(compiled(vae.reconstruct)), in_batches(compiled(vae.repaint))
+    paint, repaint = in_batches(compiled(vae.reconstruct)), repainting(vae)
 
     def rows(frames: np.ndarray) -> list[np.ndarray]:
-        values = (np.full(len(frames), value) for value in (0.0, 1.0))
-        painted = [paint(frames), *(repaint(frames, value) for value in values)]
+        painted = [paint(frames), repaint(frames, 0.0), repaint(frames, 1.0)]
         difference = np.abs(painted[0] - painted[1]).mean(axis=-1)
         return [frames, *map(as_bytes, painted), grey(difference)]
 

@@ -17,7 +17,7 @@ from reverie.masks.refinement import REFINED, refined
 from reverie.plots import save_picture, tile
 from reverie.rollouts import find_batches, iterate_episodes
 
-SHOWN = ("vae", "local", "masks")  # runs whose masks are shown
+RUNS = ("vae", "local", "masks")  # runs whose masks are shown
 PRETRAINED = Path(__file__).resolve().parents[2] / "pretrained"
 MEND = "hand over a frame of 64x64 pixels as 01_generate_data.py records it"
 
@@ -49,7 +49,7 @@ def views(folder: Path, frames: np.ndarray) -> dict[str, np.ndarray]:
     Raises:
         InputError: there are none.
     """
-    there = [run for run in SHOWN if weights_path(folder / run).exists()] or ["vae"]
+    there = [run for run in RUNS if weights_path(folder / run).exists()] or ["vae"]
     result: dict[str, np.ndarray] = {}
     for run in there:
         name, network_name, method = LEARNED[run]

@@ -5,22 +5,19 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from reverie.artifacts import InputError, write_text
 from reverie.backend import compiled, start_backend
 from reverie.masks.lesson import Lesson, learn, load_network
 from reverie.masks.measures import area_under_curve, balanced_accuracy, best_cut
 from reverie.masks.methods import in_batches
 from reverie.masks.pictures import reconstruction_strip
-from reverie.plots import save_picture, tile
+from reverie.plots import evenly, save_picture, tile
 from reverie.training import write_tensorboard
 
 if TYPE_CHECKING:
     from models.critic import Critic, LocalCritic
 
 JUDGED = 2000  # frames that the critic's numbers are measured on after every epoch
-SHOWN = 10  # frames in a picture
 FASTER = 4.0
 LOG = ("loss", "auc", "balanced_accuracy")
 
@@ -117,8 +114,7 @@ def teach_vae(lesson: Lesson, afresh: bool, **weights: float) -> None:
     keras.utils.set_random_seed(lesson.seed)
     vae = CriticVAE(critic.get_config(), seed=lesson.seed, **weights)
     vae.critic.set_weights(critic.get_weights())
-    shown = lesson.moments.read("thresholds")
-    shown = shown[np.linspace(0, len(shown) - 1, SHOWN).astype(int)]
+    shown = evenly(lesson.moments.read("thresholds"))
     strip = reconstruction_strip(vae)
 
     def after_epoch(row: dict) -> None:
