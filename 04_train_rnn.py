@@ -124,6 +124,7 @@ def build(args: argparse.Namespace, latents: Latents, rows: int) -> "MDNRNN":
         memory_rows=rows,
         seed=args.seed,
     )
+    rnn.expect_ends(latents.end_rate())
     if args.initial_weights:
         load_weights(args.initial_weights, rnn)
     optimizer = keras.optimizers.Adam(args.learning_rate, global_clipnorm=1.0)

@@ -44,8 +44,9 @@ $(VENV)/.run: requirements.lock pyproject.toml
 	@$(PYTHON) -c "import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))" \
 		|| { echo "Reverie needs Python 3.10, 3.11 or 3.12; say which: make PYTHON=python3.11"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
+		-r requirements.lock -e .
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib > $(VENV)/compiled 2>&1 || true  # on all cores
 	@touch $@
 
 $(VENV)/.notebooks: $(VENV)/.run requirements-notebooks.lock

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from models.mixture import Mixture
@@ -90,6 +91,17 @@ class MDNRNN(keras.Model):
             shape = (self.memory_rows, self.units)
             self.memory = [self.add_weight(shape=shape, trainable=False, name=n) for n in "hc"]
         self.built = True
+
+    def expect_ends(self, rate: float) -> None:
+        """Let the termination head begin by saying that this share of steps ends an episode.
+
+        Ends are rare. A head that begins at one half spends its first epochs on unlearning that,
+        and a network that saw little data dreams a few steps (Lin et al., arXiv 1708.02002, 4.1).
+        """
+        index = self.mixture.parameters + self.scalars.index("termination")
+        bias = np.array(ops.convert_to_numpy(self.head.bias))
+        bias[index] = math.log(rate / (1.0 - rate))
+        self.head.bias.assign(bias)
 
     @property
     def weights(self) -> list[Any]:

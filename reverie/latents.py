@@ -72,6 +72,11 @@ class Latents:
         variance = sum(float(np.square(block - mean).sum()) for block in blocks) / len(rewards)
         return float(np.sqrt(variance)) or 1.0
 
+    def end_rate(self) -> float:
+        """Return the share of steps that end the game, half an end more than there are: above 0."""
+        ends = self.arrays["terminations"]
+        return (int(ends.sum()) + 0.5) / (len(ends) + 1)
+
     def _check(self) -> None:
         steps, episodes = int(self.lengths.sum()), len(self.lengths)
         if episodes == 0 or steps == 0:

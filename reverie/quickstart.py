@@ -20,7 +20,7 @@ def commands(folder: Path, seed: int) -> list[list[str]]:
     rollouts, vae, rnn = folder / "rollouts", folder / "vae", folder / "rnn"
     weights = vae / "final_full_vae_weights.h5"
     record = ["01_generate_data.py", "doomrnn", "--store_folder", rollouts]
-    record += ["--total_episodes", 1000, "--batch_size", 100, "--policy", "wandering"]
+    record += ["--total_episodes", 800, "--batch_size", 100, "--policy", "wandering"]
     see = ["02_train_vae.py", "--input_data_folder", rollouts, "--savefolder", vae]
     see += ["--latent_size", 32, "--max_batch", 1, "--epochs", 2]
     encode = ["03_generate_rnn_data.py", "--obs_folder", rollouts, "--savefolder", vae]
@@ -36,8 +36,8 @@ def commands(folder: Path, seed: int) -> list[list[str]]:
     dream += ["--mixture", "per_dim", "--units", 256, "--sequence_length", 100]
     dream += ["--skip_ahead", 100, "--batch_size", 16, "--learning_rate", 0.005, "--epochs", 7]
     evolve = ["05_train_controller.py", "doomrnn", "--train_in", "dream", "--temperature", 1.0]
-    evolve += ["--population", 32, "--sigma_init", 0.3, "--generations", 20]
-    evolve += ["--eval_every", 10, "--eval_episodes", 50]
+    evolve += ["--population", 32, "--sigma_init", 0.3, "--generations", 15]
+    evolve += ["--eval_every", 15, "--eval_episodes", 50]
     evolve += ["--vae_weights", weights, "--rnn_weights", rnn / "final_rnn_weights.h5"]
     evolve += ["--output_folder", folder / "controller"]
     for stage in (record, see, dream, evolve):

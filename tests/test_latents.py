@@ -38,6 +38,13 @@ def test_scale_of_the_rewards(path):
     assert Latents(path).reward_scale() == 1.0
 
 
+def test_share_of_steps_that_end_a_game(path):
+    write_latents(path, [5, 3], terminations=np.arange(8) == 4)
+    assert Latents(path).end_rate() == pytest.approx(1.5 / 9)
+    write_latents(path, [5, 3], terminations=np.zeros(8, bool))
+    assert 0.0 < Latents(path).end_rate() < 1 / 8
+
+
 def test_arrays_are_mapped_and_not_read(path):
     write_latents(path, LENGTHS)
     latents = Latents(path)

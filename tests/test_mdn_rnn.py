@@ -298,3 +298,14 @@ def test_the_network_sees_the_part_of_an_action_that_the_game_plays():
         plain.step(latents[:3], np.array([[-1.0], [0.0], [1.0]]), [part[:3] for part in state])[0]
     )
     np.testing.assert_allclose(exact, hidden[[0, 2, 4]], atol=1e-6)
+
+
+@pytest.mark.parametrize("heads", [("termination",), HEADS])
+def test_ends_are_expected_as_often_as_they_are_said_to_come(heads):
+    rnn = network("joint", heads)
+    before = rnn.predictions(np.zeros((1, 5), np.float32))
+    rnn.expect_ends(0.01)
+    after = rnn.predictions(np.zeros((1, 5), np.float32))
+    assert 1.0 / (1.0 + np.exp(-np.asarray(after["termination"]))) == pytest.approx([0.01])
+    for name in before.keys() - {"termination"}:
+        np.testing.assert_array_equal(after[name], before[name])
