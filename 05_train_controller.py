@@ -53,7 +53,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     search.add_argument("--train_in", choices=("dream", "game"), default="dream")
     search.add_argument("--population", type=int, default=64)
     search.add_argument("--rollouts", type=int, default=16, help="episodes of a candidate")
-    search.add_argument("--generations", type=int, default=200)
+    search.add_argument("--generations", type=int, default=200, help="0 only scores the beginning")
     search.add_argument("--sigma_init", type=float, default=0.1)
     search.add_argument("--features", choices=FEATURES, default="zh")
     search.add_argument("--seed", type=int, default=0)
@@ -74,9 +74,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     add_game_flags(parser)
     args = parser.parse_args(argv)
-    for name in ("rollouts", "generations", "time_steps", "eval_every", "workers"):
-        if getattr(args, name) is not None and getattr(args, name) < 1:
-            parser.error(f"--{name} must be at least 1")
+    for name in ("generations", "rollouts", "time_steps", "eval_every", "workers"):
+        least = 0 if name == "generations" else 1
+        if getattr(args, name) is not None and getattr(args, name) < least:
+            parser.error(f"--{name} must be at least {least}")
     if args.population < 4 or args.eval_episodes < 2:
         parser.error("--population must be at least 4, --eval_episodes at least 2")
     for name in ("temperature", "sigma_temperature", "sigma_init"):

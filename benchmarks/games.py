@@ -33,14 +33,14 @@ GAMES = {
     "enduro": ("--total_episodes 24", "--time_steps 1000"),
     "CarRacing-v3": ("--total_episodes 60 --policy brownian", "--time_steps 400"),
 }
-SEE = "--latent_size 32 --epochs 4"
+SEE = "--latent_size 32 --epochs 3"
 DREAM = (
     "--mixture per_dim --units 256 --sequence_length 50 --skip_ahead 10 --batch_size 16 "
-    "--learning_rate 0.005 --epochs 8"
+    "--learning_rate 0.005 --epochs 6"
 )
 EVOLVE = (
-    "--features z --temperature 1 --population 16 --rollouts 8 --generations 30 --sigma_init 0.3 "
-    "--eval_every 30 --eval_episodes 20"
+    "--features z --temperature 1 --population 16 --rollouts 8 --generations 20 --sigma_init 0.3 "
+    "--eval_every 20 --eval_episodes 20"
 )
 BUDGET = (
     f"`python -m benchmarks.games`: stage 2 with `{SEE}`, stage 4 with `{DREAM}`, stage 5, in the "

@@ -92,6 +92,8 @@ def save_controller(
 def load_controller(path: Path) -> tuple[Controller, np.ndarray, dict]:
     """Read a controller, its parameters `(P,)` and its notes.
 
+    Networks that the notes name without a folder lie beside the controller.
+
     Raises:
         InputError: the file is missing, damaged or something else.
     """
@@ -105,6 +107,8 @@ def load_controller(path: Path) -> tuple[Controller, np.ndarray, dict]:
             parameters, notes = file["parameters"][:], json.loads(file.attrs["notes"])
     except UNREADABLE as error:
         raise InputError(f"{path}: damaged, or no controller ({error}); {MEND}") from error
+    for name in {"vae_weights", "rnn_weights"} & notes.keys():
+        notes[name] = str(path.parent.resolve() / notes[name])
     if parameters.shape != (controller.size,) or not np.isfinite(parameters).all():
         raise InputError(f"{path}: its parameters are damaged; {MEND}")
     return controller, parameters, notes

@@ -1,8 +1,9 @@
-"""Weights to share: a VAE, an MDN-RNN and a detector that belong together, halved to float16.
+"""Weights to share: VAE, MDN-RNN, detector, controller that belong together, halved to float16.
 
     python -m reverie.pretrained --vae_weights runs/doom/vae/final_full_vae_weights.h5 \\
         --rnn_weights runs/mixtures/k5_seed0/final_rnn_weights.h5 --folder pretrained --name doom \\
-        --detector runs/mixtures/analysis/detector.h5
+        --detector runs/mixtures/analysis/detector.h5 \\
+        --controller runs/doom/controller/controller.h5
 
 They remember how they were trained, and which file their VAE is in now.
 """
@@ -16,7 +17,8 @@ import numpy as np
 
 from reverie.agents import check_same_vae
 from reverie.analysis.detectors import load_detector
-from reverie.artifacts import file_hash
+from reverie.artifacts import InputError, file_hash
+from reverie.controllers import load_controller, save_controller
 from reverie.memory import load_first_frames, load_rnn, read_rnn_header
 from reverie.stage import conduct
 from reverie.vision import load_vae, read_vae_header
@@ -24,9 +26,16 @@ from reverie.weights import save_weights
 
 
 def export(
-    vae_weights: Path, rnn_weights: Path, folder: Path, name: str, detector: Path | None = None
+    vae_weights: Path,
+    rnn_weights: Path,
+    folder: Path,
+    name: str,
+    detector: Path | None = None,
+    controller: Path | None = None,
 ) -> list[Path]:
-    """Write `<name>_vae.h5`, `<name>_rnn_<mixture>.h5` and `<name>_detector.h5` in float16.
+    """Write `<name>_vae.h5`, `<name>_rnn_<mixture>.h5` and what else is named, in float16.
+
+    A controller stays as it is and names the networks that lie beside it.
 
     Args:
         vae_weights: what stage 2 wrote.
@@ -34,6 +43,7 @@ def export(
         folder: where they go.
         name: how they begin.
         detector: what `python -m reverie.analysis` trained for that VAE, if there is one.
+        controller: what stage 5 evolved with those networks, if it shall be there.
 
     Raises:
         InputError: a file cannot be used, or they do not belong together.
@@ -51,12 +61,27 @@ def export(
     if detector is not None:
         written.append(folder / f"{name}_detector.h5")
         _export_detector(detector, vae_weights, vae_path, written[-1])
+    if controller is not None:
+        written.append(folder / f"{name}_controller.h5")
+        _export_controller(controller, vae_weights, vae_path, rnn_path, written[-1])
     return written
 
 
 def _export_detector(detector: Path, vae_weights: Path, vae_path: Path, path: Path) -> None:
     network, notes = load_detector(detector, vae_weights)
     save_weights(path, network, notes | {"vae": file_hash(vae_path)}, dtype="float16")
+
+
+def _export_controller(
+    controller: Path, vae_weights: Path, vae_path: Path, rnn_path: Path, path: Path
+) -> None:
+    shape, parameters, notes = load_controller(controller)
+    if file_hash(Path(notes["vae_weights"])) != file_hash(vae_weights):
+        raise InputError(
+            f"{controller}: sees with {notes['vae_weights']}, not with {vae_weights}; name that VAE"
+        )
+    beside = {"vae_weights": vae_path.name, "rnn_weights": rnn_path.name}
+    save_controller(path, shape, parameters, notes | origin(controller) | beside)
 
 
 def origin(weights: Path) -> dict:
@@ -81,11 +106,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--vae_weights", type=Path, required=True)
     parser.add_argument("--rnn_weights", type=Path, required=True)
     parser.add_argument("--detector", type=Path)
+    parser.add_argument("--controller", type=Path)
     parser.add_argument("--folder", type=Path, default=Path("pretrained"))
     parser.add_argument("--name", default="doom")
     args = parser.parse_args(argv)
     inputs = args.vae_weights, args.rnn_weights
-    for path in export(*inputs, args.folder, args.name, args.detector):
+    for path in export(*inputs, args.folder, args.name, args.detector, args.controller):
         print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 
 

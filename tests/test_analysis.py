@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from helpers import ROOT
 
+from reverie.agents import check_networks
 from reverie.analysis.__main__ import main
 from reverie.analysis.detectors import (
     _scene,
@@ -28,6 +29,7 @@ from reverie.analysis.tables import creativity_rows, markdown
 from reverie.analysis.training import read_runs, training_table
 from reverie.analysis.worlds import check_world, load_world
 from reverie.artifacts import InputError, file_hash
+from reverie.controllers import load_controller
 from reverie.pretrained import export
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -250,7 +252,8 @@ def test_tables():
 
 def test_exported_weights_dream_the_same(run, analysed, tmp_path):
     inputs = run.vae_weights, run.rnn_weights
-    vae_path, rnn_path, detector = export(*inputs, tmp_path, "tiny", analysed / "detector.h5")
+    files = analysed / "detector.h5", run.controller / "controller.h5"
+    vae_path, rnn_path, detector, controller = export(*inputs, tmp_path, "tiny", *files)
     assert load_detector(detector, vae_path)[1]["accuracy"]
     world = load_world(vae_path, rnn_path)
     original = load_world(run.vae_weights, run.rnn_weights)
@@ -261,6 +264,10 @@ def test_exported_weights_dream_the_same(run, analysed, tmp_path):
         origin = json.loads(file.attrs["notes"])["origin"]
     assert origin["command"].startswith("04_train_rnn.py")
     assert origin["scores"]["nats_per_frame"]
+    moved = tmp_path.rename(tmp_path.with_name("moved"))
+    _, parameters, notes = load_controller(moved / controller.name)
+    assert check_networks(notes) == (moved / vae_path.name, moved / rnn_path.name)
+    np.testing.assert_array_equal(parameters, load_controller(files[1])[1])
 
 
 def test_pretrained_weights_belong_together():

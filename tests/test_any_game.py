@@ -72,6 +72,20 @@ def test_scores_of_a_controller_from_dream_and_game(folder, place):
     assert "at_limit" not in scores["game"]
 
 
+def test_no_generations_score_an_earlier_controller_as_it_is(folder):
+    start, scored = folder / "dream/controller.h5", folder / "scored"
+    stage(
+        *["05_train_controller.py", GAME, *SMALL.split(), "--generations", 0],
+        *["--initial_controller", start, "--output_folder", scored],
+        *["--vae_weights", folder / "vae/final_full_vae_weights.h5"],
+        *["--rnn_weights", folder / "rnn/run_1/final_rnn_weights.h5"],
+    )
+    ours, theirs = (load_controller(path) for path in (scored / "controller.h5", start))
+    np.testing.assert_array_equal(ours[1], theirs[1])
+    assert json.loads((scored / "scores.json").read_text())["scores"]["game"]["episodes"] > 1
+    assert (scored / "film.mp4").exists()
+
+
 def test_a_search_begins_around_an_earlier_controller(folder, capsys):
     dreamt, played = (folder / place / "controller.h5" for place in ("dream", "game"))
     np.testing.assert_allclose(load_controller(played)[1], load_controller(dreamt)[1], atol=1e-6)
