@@ -214,7 +214,9 @@ def _score(search: Search, seeds: list[int], blind: dict, survival: dict) -> Non
         )
         for where in ("dream", "game")
     }
-    save_curves(folder / "scores.png", curves, "generation", "score of the mean ± standard error")
+    if rows:
+        label = "score of the mean ± standard error"
+        save_curves(folder / "scores.png", curves, "generation", label)
     film_agent(
         folder / "film.mp4",
         search.workers,
