@@ -124,7 +124,7 @@ MASKS = shlex.split(
 @pytest.fixture(scope="session")
 def masks_run(gathered, tmp_path_factory):
     """Return the folder of stage 6 after one run of all its commands with small numbers."""
-    folder = tmp_path_factory.mktemp("masks")
+    folder = tmp_path_factory.mktemp("masks") / "seed_0"
     where = ["--input_data_folder", str(gathered), "--savefolder", str(folder)]
     assert load_script("06_critic_masks.py").main(["all", *where, *MASKS]) == 0
     return folder

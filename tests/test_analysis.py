@@ -296,7 +296,7 @@ def parameters(run, masks_run, name, folder):
         "6": world
         | {"controller": run.controller / "controller.h5", "scores": run.controller / "scores.json"}
         | {"dreams": 3, "steps": 40},
-        "7": {"runs": [str(masks_run)], "shown": 4},
+        "7": {"folder": masks_run.parent, "shown": 4},
     }[name[0]]
 
 
@@ -330,7 +330,7 @@ def test_notebooks_are_told_of_another_run(tmp_path):
 
 def test_a_notebook_without_its_own_run_is_left_out():
     assert not [path for notebook in NOTEBOOKS[:6] for path in absent(notebook)]
-    run = "../runs/masks/seed_0"
+    run = "../runs/masks"
     assert absent(NOTEBOOKS[6]) == ([] if (ROOT / "notebooks" / run).exists() else [run])
 
 

@@ -26,13 +26,28 @@ if TYPE_CHECKING:
 TIMES = ("day", "night")
 
 
+def evaluated_runs(folder: str) -> list[Path]:
+    """Return the runs of several seeds below a folder, those that are evaluated.
+
+    Raises:
+        InputError: there are none.
+    """
+    runs = sorted(path.parent for path in Path(folder).glob("*/scores.json"))
+    if not runs:
+        raise InputError(
+            f"{folder}: no evaluated runs; make one with: python 06_critic_masks.py all "
+            f"--savefolder {folder}/seed_0"
+        )
+    return runs
+
+
 def read_log(folder: Path) -> dict[str, np.ndarray]:
     """Read the critic's log as columns.
 
     Raises:
         InputError: there is none.
     """
-    logs = list(Path(folder).glob("critic/*_critic_training_log.csv"))
+    logs = list(folder.glob("critic/*_critic_training_log.csv"))
     if not logs:
         raise InputError(f"{folder}/critic: no log; run 06_critic_masks.py train-critic first")
     with open(logs[0], newline="") as file:
@@ -40,7 +55,7 @@ def read_log(folder: Path) -> dict[str, np.ndarray]:
     return {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
 
 
-def critic_curves(folders: list[str]) -> Figure:
+def critic_curves(folders: list[Path]) -> Figure:
     """Draw loss, area under the curve and balanced accuracy of the critics over epochs."""
     figure = Figure(figsize=(12, 3.4), dpi=DPI, layout="constrained")
     panels = figure.subplots(1, 3)
@@ -54,11 +69,11 @@ def critic_curves(folders: list[str]) -> Figure:
     return figure
 
 
-def scores_table(folders: list[str]) -> "Markdown":
+def scores_table(folders: list[Path]) -> "Markdown":
     """Show the table of all methods, mean ± sd over the runs."""
     from IPython.display import Markdown
 
-    return Markdown(compare(list(map(Path, folders))))
+    return Markdown(compare(folders))
 
 
 def overlap_bars(runs: list[dict]) -> Figure:
@@ -96,19 +111,19 @@ def others_table(runs: list[dict]) -> "Markdown":
     return markdown_table(rows)
 
 
-def repainted_frames(folder: str, count: int) -> dict[str, np.ndarray]:
+def repainted_frames(folder: Path, count: int) -> dict[str, np.ndarray]:
     """Return test frames, evenly spread, and all that the networks make of them, by caption."""
-    frames = Moments(Path(folder) / "moments.h5").read("test")
+    frames = Moments(folder / "moments.h5").read("test")
     chosen = evenly(frames, count)
     rows, columns = chosen.shape[1:3]
     whole = np.pad(chosen, ((0, 0), (0, 64 - rows), (0, 64 - columns), (0, 0)))
-    return views(Path(folder), whole)
+    return views(folder, whole)
 
 
-def told_values(folder: str, count: int) -> dict[str, np.ndarray]:
+def told_values(folder: Path, count: int) -> dict[str, np.ndarray]:
     """Return test frames of low and of high value repainted with values from 0 to 1, by caption."""
-    vae, _ = load_network(Path(folder) / "vae", "CriticVAE", "train-vae")
-    frames = Moments(Path(folder) / "moments.h5").read("test")
+    vae, _ = load_network(folder / "vae", "CriticVAE", "train-vae")
+    frames = Moments(folder / "moments.h5").read("test")
     worth = np.concatenate([np.asarray(vae.critic.value(f)) for f in _parts(frames)])
     order = np.argsort(worth, kind="stable")
     return repainted(vae, frames[np.concatenate([order[: count // 2], order[-count // 2 :]])])
@@ -118,13 +133,13 @@ def _parts(frames: np.ndarray) -> list[np.ndarray]:
     return [frames[start : start + 256] for start in range(0, len(frames), 256)]
 
 
-def failures(folder: str) -> dict[str, np.ndarray]:
+def failures(folder: Path) -> dict[str, np.ndarray]:
     """Return good and bad masks of every refined method that learns, the truth outlined."""
-    moments = Moments(Path(folder) / "moments.h5")
+    moments = Moments(folder / "moments.h5")
     (run,) = read_scores([folder])
     tested = open_gallery(moments, "test")
     masks = {}
-    for name, method in trained_methods(Path(folder)).items():
+    for name, method in trained_methods(folder).items():
         known = run["methods"].get(f"{name}{REFINED}")
         if known:
             smooth = refined(tested.frames, method(tested.frames), known["radius"])
@@ -132,9 +147,9 @@ def failures(folder: str) -> dict[str, np.ndarray]:
     return gallery_rows(tested, masks)
 
 
-def edits_table(folder: str) -> "Markdown":
+def edits_table(folder: Path) -> "Markdown":
     """Show what critic and truth say of frames before and after they were repainted."""
-    path = Path(folder) / "inject.json"
+    path = folder / "inject.json"
     if not path.is_file():
         raise InputError(f"{path}: not there; run 06_critic_masks.py inject first")
     rows = [
