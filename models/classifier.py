@@ -25,9 +25,5 @@ class Classifier(keras.Model):
         training: bool = True,
     ) -> Any:
         """Return the mean cross-entropy of logits `y_pred` to targets `y` in [0, 1]."""
-        return logit_entropy(y, y_pred)
-
-
-def logit_entropy(targets: Any, logits: Any) -> Any:
-    """Return the mean cross-entropy of logits to targets in [0, 1] of the same shape."""
-    return ops.mean(ops.binary_crossentropy(ops.cast(targets, "float32"), logits, from_logits=True))
+        targets = ops.cast(y, "float32")
+        return ops.mean(ops.binary_crossentropy(targets, y_pred, from_logits=True))

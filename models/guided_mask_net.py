@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from models.classifier import Classifier, logit_entropy
+from models.classifier import Classifier
 from models.critic import Critic
 from models.mask_net import MaskNet
 
@@ -82,7 +82,7 @@ class GuidedMaskNet(Classifier):
         for name, term in terms.items():
             self.trackers[name].update_state(term)
         loss = terms["replace"] + terms["inject"] + self.sparsity * terms["marked"]
-        return loss + 5.0 * logit_entropy(y, y_pred) if self.live else loss
+        return loss + 5.0 * super().compute_loss(y=y, y_pred=y_pred) if self.live else loss
 
     def _pair(self, values: Any) -> tuple[Any, Any]:
         """Return which frames are A and which B by the values of all, `(B / 2,)` each."""

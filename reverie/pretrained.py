@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reverie.agents import check_same_vae
+from reverie.agents import check_networks, check_same_vae
 from reverie.analysis.detectors import load_detector
 from reverie.artifacts import InputError, file_hash
 from reverie.controllers import load_controller, save_controller
@@ -76,10 +76,9 @@ def _export_controller(
     controller: Path, vae_weights: Path, vae_path: Path, rnn_path: Path, path: Path
 ) -> None:
     shape, parameters, notes = load_controller(controller)
-    if file_hash(Path(notes["vae_weights"])) != file_hash(vae_weights):
-        raise InputError(
-            f"{controller}: sees with {notes['vae_weights']}, not with {vae_weights}; name that VAE"
-        )
+    own, _ = check_networks(notes)
+    if file_hash(own) != file_hash(vae_weights):
+        raise InputError(f"{controller}: sees with {own}, not with {vae_weights}; name that VAE")
     beside = {"vae_weights": vae_path.name, "rnn_weights": rnn_path.name}
     save_controller(path, shape, parameters, notes | origin(controller) | beside)
 

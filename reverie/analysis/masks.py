@@ -11,12 +11,13 @@ from matplotlib.figure import Figure
 from reverie.analysis.figures import DPI
 from reverie.analysis.tables import markdown_table
 from reverie.artifacts import InputError
+from reverie.backend import compiled
 from reverie.masks.edits import repainted
-from reverie.masks.evaluation import compare, gallery_rows, open_gallery, read_scores
+from reverie.masks.evaluation import compare, gallery_rows, known_mask, open_gallery, read_scores
 from reverie.masks.lesson import load_network
-from reverie.masks.methods import trained_methods
+from reverie.masks.methods import in_batches, trained_methods
 from reverie.masks.moments import Moments
-from reverie.masks.refinement import REFINED, refined
+from reverie.masks.refinement import REFINED
 from reverie.masks.show import views
 from reverie.plots import evenly
 
@@ -124,13 +125,9 @@ def told_values(folder: Path, count: int) -> dict[str, np.ndarray]:
     """Return test frames of low and of high value repainted with values from 0 to 1, by caption."""
     vae, _ = load_network(folder / "vae", "CriticVAE", "train-vae")
     frames = Moments(folder / "moments.h5").read("test")
-    worth = np.concatenate([np.asarray(vae.critic.value(f)) for f in _parts(frames)])
+    worth = in_batches(compiled(vae.critic.value))(frames)
     order = np.argsort(worth, kind="stable")
     return repainted(vae, frames[np.concatenate([order[: count // 2], order[-count // 2 :]])])
-
-
-def _parts(frames: np.ndarray) -> list[np.ndarray]:
-    return [frames[start : start + 256] for start in range(0, len(frames), 256)]
 
 
 def failures(folder: Path) -> dict[str, np.ndarray]:
@@ -142,8 +139,8 @@ def failures(folder: Path) -> dict[str, np.ndarray]:
     for name, method in trained_methods(folder).items():
         known = run["methods"].get(f"{name}{REFINED}")
         if known:
-            smooth = refined(tested.frames, method(tested.frames), known["radius"])
-            masks[f"{name}{REFINED}"] = smooth >= known["pixels"]["threshold"]
+            scores = method(tested.frames)
+            masks[f"{name}{REFINED}"] = known_mask(known, tested.frames, scores)
     return gallery_rows(tested, masks)
 
 

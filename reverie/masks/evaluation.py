@@ -117,6 +117,20 @@ def _at(scores: np.ndarray, truth: np.ndarray, cell: int) -> tuple[np.ndarray, n
     return cell_means(scores, cell), cell_means(truth, cell) > 0.5
 
 
+def known_mask(known: dict, frames: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Return what a refined method marks, by the radius and threshold that `evaluate` chose.
+
+    Args:
+        known: the method's entry in `scores.json`.
+        frames: `(N, H, W, 3)` uint8.
+        scores: of the method before it is refined, `(N, H, W)`.
+
+    Returns:
+        `(N, H, W)` bool.
+    """
+    return refined(frames, scores, known["radius"]) >= known["pixels"]["threshold"]
+
+
 def gallery_rows(tested: Gallery, masks: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return frames with masks of every refined method that learns, the truth outlined, by caption.
 
@@ -163,7 +177,7 @@ def read_scores(folders: list[Path]) -> list[dict]:
     Raises:
         InputError: one of them was not evaluated.
     """
-    paths = [Path(folder) / "scores.json" for folder in folders]
+    paths = [folder / "scores.json" for folder in folders]
     for path in paths:
         if not path.is_file():
             raise InputError(f"{path}: not there; run 06_critic_masks.py evaluate first")

@@ -9,11 +9,12 @@ import numpy as np
 from reverie.artifacts import InputError
 from reverie.films import SCALE, save_film
 from reverie.games import game_class
+from reverie.masks.evaluation import known_mask
 from reverie.masks.lesson import load_network, weights_path
 from reverie.masks.methods import LEARNED
 from reverie.masks.moments import Choice
 from reverie.masks.pictures import grey, reconstruction_strip, tinted
-from reverie.masks.refinement import REFINED, refined
+from reverie.masks.refinement import REFINED
 from reverie.plots import save_picture, tile
 from reverie.rollouts import find_batches, iterate_episodes
 
@@ -78,8 +79,7 @@ def marked(folder: Path, name: str, frames: np.ndarray, scores: np.ndarray) -> d
     known = json.loads(path.read_text())["methods"].get(name) if path.is_file() else None
     if known is None:
         return {}
-    smooth = refined(frames, scores, known["radius"])
-    return {name: tinted(frames, smooth >= known["pixels"]["threshold"])}
+    return {name: tinted(frames, known_mask(known, frames, scores))}
 
 
 def show(
