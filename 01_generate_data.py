@@ -26,10 +26,10 @@ from pathlib import Path
 
 from reverie.artifacts import InputError, require_file
 from reverie.games import add_game_flags, game_class, game_options
-from reverie.policies import POLICIES
-from reverie.recording import Player, Recorder, named_player
+from reverie.rollouts.policies import POLICIES
+from reverie.rollouts.recording import Player, Recorder, named_player
+from reverie.rollouts.workers import GameWorkers
 from reverie.stage import conduct
-from reverie.workers import GameWorkers
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -69,7 +69,7 @@ def make_player(policy: str, game: str, seed: int) -> Player:
     if policy in names:
         return named_player(policy, game_class(game).at_once)
     require_file(Path(policy), "policy or controller", f"choose from {', '.join(names)}")
-    from reverie.agents import agent_player
+    from reverie.controllers.agents import agent_player
 
     return agent_player(Path(policy), game)
 

@@ -30,23 +30,23 @@ import numpy as np
 
 from reverie.artifacts import InputError, file_hash, write_config, write_json
 from reverie.backend import set_precision, start_backend, trains_with_xla
-from reverie.frames import FrameStream, split_episodes
 from reverie.games import game_class
-from reverie.plots import evenly, save_curves, save_picture, tile
-from reverie.rollouts import batch_attributes, episode_lengths, find_batches
-from reverie.stage import conduct
-from reverie.training import NotANumber, Trainer
-from reverie.vision import (
+from reverie.latents.encoding import (
     DEFAULTS,
     read_vae_header,
     reconstruct,
     reconstruction_errors,
-    warm_cosine,
 )
-from reverie.weights import check_initial, load_weights, save_weights
+from reverie.reports.plots import evenly, save_curves, save_picture, tile
+from reverie.rollouts.frames import FrameStream, split_episodes
+from reverie.rollouts.storage import batch_attributes, episode_lengths, find_batches
+from reverie.stage import conduct
+from reverie.training.schedule import warm_cosine
+from reverie.training.trainer import NotANumber, Trainer
+from reverie.training.weights import check_initial, load_weights, save_weights
 
 if TYPE_CHECKING:
-    from models.vae import VAE
+    from reverie.models.vae import VAE
 
 JUDGED = 2000  # held-out frames that the errors are measured on
 
@@ -95,7 +95,7 @@ def build(args: argparse.Namespace, frames: np.ndarray) -> "VAE":
     start_backend()
     import keras
 
-    from models.vae import VAE
+    from reverie.models.vae import VAE
 
     keras.utils.set_random_seed(args.seed)
     precision = set_precision(args.precision)

@@ -24,13 +24,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reverie.artifacts import InputError, file_hash, write_config
-from reverie.latents import STEP_KEYS, Latents, merge_latents, write_part
-from reverie.rollouts import batch_attributes, episode_lengths, find_batches, iterate_episodes
+from reverie.latents.encoding import load_vae, read_vae_header
+from reverie.latents.storage import STEP_KEYS, Latents, merge_latents, write_part
+from reverie.rollouts.storage import (
+    batch_attributes,
+    episode_lengths,
+    find_batches,
+    iterate_episodes,
+)
 from reverie.stage import conduct, progress, stop_signal
-from reverie.vision import load_vae, read_vae_header
 
 if TYPE_CHECKING:
-    from reverie.vision import Encoder
+    from reverie.latents.encoding import Encoder
 
 
 SMALL = 256  # numbers a frame; larger truth, such as masks, stays with the rollouts
@@ -94,7 +99,7 @@ def main(argv: list[str] | None = None) -> None:
         return
     parts = folder / f".parts_{header['vae']}"
     parts.mkdir(parents=True, exist_ok=True)
-    from reverie.vision import Encoder
+    from reverie.latents.encoding import Encoder
 
     encoder = Encoder(load_vae(args.loaded_vae_weights))
     done = []

@@ -32,19 +32,19 @@ from typing import TYPE_CHECKING
 
 from reverie.artifacts import InputError, file_hash, write_config, write_json
 from reverie.backend import start_backend, trains_with_xla
-from reverie.frames import split_episodes
-from reverie.hazard import calibration, save_calibration
-from reverie.latents import Latents
-from reverie.memory import read_rnn_header
-from reverie.plots import save_curves
-from reverie.sequences import EpisodeStream, persistence_nats
+from reverie.dreams.calibration import calibration, save_calibration
+from reverie.dreams.memory import read_rnn_header
+from reverie.latents.storage import Latents
+from reverie.latents.windows import EpisodeStream, persistence_nats
+from reverie.reports.plots import save_curves
+from reverie.rollouts.frames import split_episodes
 from reverie.stage import conduct
-from reverie.training import NotANumber, Trainer
-from reverie.vision import warm_cosine
-from reverie.weights import check_initial, load_weights, save_weights
+from reverie.training.schedule import warm_cosine
+from reverie.training.trainer import NotANumber, Trainer
+from reverie.training.weights import check_initial, load_weights, save_weights
 
 if TYPE_CHECKING:
-    from models.mdn_rnn import MDNRNN
+    from reverie.models.mdn_rnn import MDNRNN
 
 SETTINGS = (
     "units",
@@ -109,7 +109,7 @@ def build(args: argparse.Namespace, latents: Latents, rows: int) -> "MDNRNN":
     start_backend()
     import keras
 
-    from models.mdn_rnn import MDNRNN
+    from reverie.models.mdn_rnn import MDNRNN
 
     keras.utils.set_random_seed(args.seed)
     rnn = MDNRNN(

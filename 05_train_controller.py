@@ -29,14 +29,14 @@ import os
 import sys
 from pathlib import Path
 
-from reverie.agents import check_same_vae
 from reverie.artifacts import write_config
-from reverie.controllers import FEATURES, load_controller
+from reverie.controllers.agents import check_same_vae
+from reverie.controllers.controller import FEATURES, load_controller
+from reverie.dreams.memory import read_rnn_header
 from reverie.games import add_game_flags, game_options
-from reverie.memory import read_rnn_header
+from reverie.latents.encoding import read_vae_header
+from reverie.rollouts.workers import GameWorkers
 from reverie.stage import conduct, progress, stop_signal
-from reverie.vision import read_vae_header
-from reverie.workers import GameWorkers
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -102,7 +102,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.new_model:
         for path in (state, result):
             path.unlink(missing_ok=True)
-    from reverie.search import Search, check_dream, finish
+    from reverie.controllers.search import Search, check_dream, finish
 
     with GameWorkers(args.game, options, args.workers) as workers:
         search = Search(args, workers, options)

@@ -29,9 +29,9 @@ import sys
 from pathlib import Path
 
 from reverie.games import game_class
+from reverie.masks.labelled_frames import Choice, Moments, open_moments
 from reverie.masks.lesson import Lesson
-from reverie.masks.moments import Choice, Moments, open_moments
-from reverie.rollouts import find_batches
+from reverie.rollouts.storage import find_batches
 from reverie.stage import conduct
 
 SAVEFOLDER = Path("critic_masks_folder")

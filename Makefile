@@ -22,7 +22,7 @@ run: $(VENV)/.run
 	$(BIN)/python -m reverie.quickstart --folder "$(RUN)" --seed $(SEED)
 
 notebooks: $(VENV)/.notebooks
-	$(BIN)/python -m reverie.analysis.notebooks --run "$(RUN)" --output_folder "$(NOTEBOOKS)"
+	$(BIN)/python -m reverie.reports.notebooks --run "$(RUN)" --output_folder "$(NOTEBOOKS)"
 
 agents: $(VENV)/.agents
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from benchmarks.rows import Row, compare, seconds
 from benchmarks.workplace import Workplace
-from reverie.controllers import Controller
-from reverie.frames import FrameStream
+from reverie.controllers.controller import Controller
+from reverie.rollouts.frames import FrameStream
 
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
@@ -47,8 +47,8 @@ def _times(function, frames: np.ndarray, calls: int) -> np.ndarray:
 
 
 def _agent_times(place: Workplace, frames: np.ndarray, calls: int) -> np.ndarray:
-    from reverie.agents import Agents
-    from reverie.vision import load_vae
+    from reverie.controllers.agents import Agents
+    from reverie.latents.encoding import load_vae
 
     rnn = place.rnn()
     controller = Controller("zh", rnn.latent_size, rnn.units, rnn.action_size)
@@ -59,7 +59,7 @@ def _agent_times(place: Workplace, frames: np.ndarray, calls: int) -> np.ndarray
 
 
 def _predict_times(place: Workplace, frames: np.ndarray, calls: int) -> np.ndarray:
-    from reverie.vision import load_vae
+    from reverie.latents.encoding import load_vae
 
     vae, rnn = load_vae(place.vae_weights()), place.rnn()
     action = np.zeros((1, 1, 1), np.float32)

@@ -6,13 +6,13 @@ import numpy as np
 
 from benchmarks.rows import Row, alternate, compare, seconds
 from benchmarks.workplace import GAME, OPTIONS, Workplace
-from reverie.actions import describe_space
 from reverie.backend import compiled
-from reverie.controllers import Controller
-from reverie.dreams import Dream, DreamOptions
+from reverie.controllers.controller import Controller
+from reverie.dreams.dream import Dream, DreamOptions
 from reverie.games import game_class
-from reverie.latents import Latents
-from reverie.weights import save_weights
+from reverie.games.actions import describe_space
+from reverie.latents.storage import Latents
+from reverie.training.weights import save_weights
 
 ROLLOUTS = 16
 Rate = Callable[[int], float]  # takes the number of the round, returns dream steps a second
@@ -75,7 +75,7 @@ def _gymnasium(
     place: Workplace, rnn, first: tuple, controller: Controller, population: np.ndarray, steps: int
 ) -> Rate:
     """Step all dreams of the population through the vector environment."""
-    from reverie.dream_env import DreamVectorEnv
+    from reverie.dreams.environment import DreamVectorEnv
 
     path = place.folder / "dreams" / "final_rnn_weights.h5"
     arrays = dict(zip(("first_mu", "first_logvar"), first))

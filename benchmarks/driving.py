@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.rows import Row, alternate, compare, seconds
 from benchmarks.workplace import Workplace
 from reverie.games import make_game
-from reverie.plots import save_picture, tile
+from reverie.reports.plots import save_picture, tile
 
 STEPS = 1000
 TRACKS = (0, 1, 2)  # seeds of those in the picture

@@ -5,8 +5,8 @@ import numpy as np
 from benchmarks.rows import Row, alternate, compare, seconds
 from benchmarks.workplace import Workplace, leave_cache, stage
 from reverie.backend import compiled
-from reverie.rollouts import iterate_episodes
-from reverie.vision import Encoder, load_vae
+from reverie.latents.encoding import Encoder, load_vae
+from reverie.rollouts.storage import iterate_episodes
 
 
 def measure(place: Workplace) -> list[Row]:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from benchmarks.run import README, ROOT, insert, machine
 from reverie.artifacts import write_json, write_text
-from reverie.rollouts import episode_lengths, find_batches
+from reverie.rollouts.storage import episode_lengths, find_batches
 
 RESULTS = ROOT / "benchmarks" / "games.json"
 # How each is recorded, and what it is recorded and played with; the rest is the same for all.

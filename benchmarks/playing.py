@@ -11,8 +11,8 @@ from benchmarks.rows import Row, alternate, compare, seconds
 from benchmarks.workplace import Workplace
 from reverie.games import GAMES, game_class
 from reverie.games.atari import SETTINGS
-from reverie.recording import Recorder, named_player
-from reverie.workers import GameWorkers
+from reverie.rollouts.recording import Recorder, named_player
+from reverie.rollouts.workers import GameWorkers
 
 POLICY = "held_random"
 LEVELS = {"num_levels": 0, "start_level": 0, "distribution_mode": "easy"}

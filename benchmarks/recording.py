@@ -10,8 +10,8 @@ import vizdoom
 from benchmarks.rows import Row, alternate, compare, seconds
 from benchmarks.workplace import GAME, OPTIONS, POLICY, Workplace, cores, recorder
 from reverie.games import game_class
-from reverie.policies import episode_seeds, open_loop_actions
-from reverie.workers import GameWorkers
+from reverie.rollouts.policies import episode_seeds, open_loop_actions
+from reverie.rollouts.workers import GameWorkers
 
 BUTTONS = ([1, 0], [0, 0], [0, 1])
 bare: dict[str, vizdoom.DoomGame] = {}  # the engine of a process of the reference

@@ -6,8 +6,8 @@ from benchmarks.rows import Row, compare
 from benchmarks.training import epoch_seconds
 from benchmarks.workplace import Workplace, leave_cache, stage
 from reverie.backend import start_backend
-from reverie.latents import Latents
-from reverie.sequences import EpisodeStream
+from reverie.latents.storage import Latents
+from reverie.latents.windows import EpisodeStream
 
 NOTE = "`model.fit`, windows in memory as NumPy arrays; goal 0.9"
 

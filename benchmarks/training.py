@@ -11,8 +11,8 @@ from benchmarks.rows import alternate
 if TYPE_CHECKING:
     import keras
 
-    from reverie.frames import FrameStream
-    from reverie.sequences import EpisodeStream
+    from reverie.latents.windows import EpisodeStream
+    from reverie.rollouts.frames import FrameStream
 
 
 def epoch_seconds(
@@ -54,7 +54,7 @@ def epoch_seconds(
 
 
 def _trainer(model: "keras.Model", stream: Any, folder: Path) -> Any:
-    from reverie.training import Trainer
+    from reverie.training.trainer import Trainer
 
     def first() -> Iterable[tuple]:
         return [next(iter(stream.batches(0)))]

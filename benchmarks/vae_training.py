@@ -6,8 +6,8 @@ from benchmarks.rows import Row, compare
 from benchmarks.training import epoch_seconds
 from benchmarks.workplace import Workplace, leave_cache, stage
 from reverie.backend import start_backend
-from reverie.frames import FrameStream
-from reverie.rollouts import episode_lengths
+from reverie.rollouts.frames import FrameStream
+from reverie.rollouts.storage import episode_lengths
 
 NOTE = "`model.fit`, frames in memory as one NumPy array; goal 0.9"
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reverie.backend import start_backend
-from reverie.recording import Recorder, named_player
-from reverie.rollouts import episode_lengths, find_batches
-from reverie.workers import GameWorkers
+from reverie.rollouts.recording import Recorder, named_player
+from reverie.rollouts.storage import episode_lengths, find_batches
+from reverie.rollouts.workers import GameWorkers
 
 if TYPE_CHECKING:
-    from models.mdn_rnn import MDNRNN
+    from reverie.models.mdn_rnn import MDNRNN
 
 GAME = "doomrnn"
 POLICY = "held_random"
@@ -78,8 +78,8 @@ class Workplace:
         path = self.folder / architecture / "final_full_vae_weights.h5"
         if not path.exists():
             start_backend()
-            from models.vae import VAE
-            from reverie.weights import save_weights
+            from reverie.models.vae import VAE
+            from reverie.training.weights import save_weights
 
             save_weights(path, VAE(architecture, latent_size=64), {"game": GAME})
         return path
@@ -102,7 +102,7 @@ class Workplace:
     def rnn(self) -> "MDNRNN":
         """Return an MDN-RNN of full size whose dreams live as long as the game's episodes."""
         start_backend()
-        from models.mdn_rnn import MDNRNN
+        from reverie.models.mdn_rnn import MDNRNN
 
         rnn = MDNRNN(latent_size=64, action_size=1, units=self.size(512, 32))
         hazard = 1.0 / episode_lengths(self.rollouts()).mean()

@@ -5,9 +5,9 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from models.critic import LocalCritic
-from models.patches import cropped, depth_to_space
-from models.vae import divergence, draw
+from .critic import LocalCritic
+from .patches import cropped, depth_to_space
+from .vae import divergence, draw
 
 
 @keras.saving.register_keras_serializable("reverie")

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from models.classifier import Classifier
+from .classifier import Classifier
 
 
 @keras.saving.register_keras_serializable("reverie")

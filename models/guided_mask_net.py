@@ -5,9 +5,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from models.classifier import Classifier
-from models.critic import Critic
-from models.mask_net import MaskNet
+from .classifier import Classifier
+from .critic import Critic
+from .mask_net import MaskNet
 
 
 @keras.saving.register_keras_serializable("reverie")

@@ -5,8 +5,8 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from models.classifier import Classifier
-from models.patches import cropped, depth_to_space
+from .classifier import Classifier
+from .patches import cropped, depth_to_space
 
 
 @keras.saving.register_keras_serializable("reverie")

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from models.mixture import Mixture
+from .mixture import Mixture
 
 HEADS = ("reward", "termination", "gaussian")
 
@@ -25,7 +25,7 @@ class MDNRNN(keras.Model):
         action_size: numbers in an action A.
         units: LSTM units H.
         num_mixtures: components K.
-        mixture: `joint` or `per_dim`, see `models.mixture`.
+        mixture: `joint` or `per_dim`, see `Mixture`.
         heads: what is predicted beside the mixture: `reward`, `termination`, and `gaussian`, a
             one-component head on the same LSTM, without influence on it, that the mixture is
             compared with.

@@ -10,7 +10,7 @@ from typing import Any
 
 from keras import ops
 
-from models.distributions import tfd
+from .distributions import tfd
 
 FORMS = ("joint", "per_dim")
 SIGMA_FLOOR = 0.01  # keeps the density finite when a component sits on one frame

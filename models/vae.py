@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from models.patches import depth_to_space, space_to_depth
+from .patches import depth_to_space, space_to_depth
 
 ARCHITECTURES = ("patch", "article")
 

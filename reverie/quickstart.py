@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from reverie.report import write_report
+from reverie.reports.page import write_report
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -12,7 +12,7 @@ from reverie.artifacts import file_hash
 @pytest.fixture(scope="session")
 def dreamer():
     """Return a random MDN-RNN whose dreams end after some 30 steps."""
-    from models.mdn_rnn import MDNRNN
+    from reverie.models.mdn_rnn import MDNRNN
 
     rnn = MDNRNN(latent_size=3, action_size=1, units=8, num_mixtures=2, seed=1)
     rng = np.random.default_rng(0)

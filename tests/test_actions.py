@@ -6,8 +6,8 @@ import gymnasium
 import numpy as np
 import pytest
 
-from reverie.actions import ActionCode, describe_space, space_of
 from reverie.artifacts import InputError
+from reverie.games.actions import ActionCode, describe_space, space_of
 
 spaces = gymnasium.spaces
 SPACES = (

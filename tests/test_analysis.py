@@ -12,25 +12,25 @@ import numpy as np
 import pytest
 from helpers import ROOT
 
-from reverie.agents import check_networks
-from reverie.analysis.__main__ import main
-from reverie.analysis.detectors import (
+from reverie.artifacts import InputError, file_hash
+from reverie.controllers.agents import check_networks
+from reverie.controllers.controller import load_controller
+from reverie.mixtures.__main__ import main
+from reverie.mixtures.detectors import (
     _scene,
     _smoothed,
     judge,
     load_detector,
     open_viewer,
 )
-from reverie.analysis.notebooks import absent, execute
-from reverie.analysis.notebooks import parameters as told_of
-from reverie.analysis.recordings import around_explosion, encode_recordings, find_recordings
-from reverie.analysis.scenes import Scene
-from reverie.analysis.tables import creativity_rows, markdown
-from reverie.analysis.training import read_runs, training_table
-from reverie.analysis.worlds import check_world, load_world
-from reverie.artifacts import InputError, file_hash
-from reverie.controllers import load_controller
-from reverie.pretrained import export
+from reverie.mixtures.recordings import around_explosion, encode_recordings, find_recordings
+from reverie.mixtures.scenes import Scene
+from reverie.mixtures.tables import creativity_rows, markdown
+from reverie.mixtures.training_runs import read_runs, training_table
+from reverie.mixtures.world_model import check_world, load_world
+from reverie.reports.export import export
+from reverie.reports.notebooks import absent, execute
+from reverie.reports.notebooks import parameters as told_of
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PRETRAINED = ROOT / "pretrained"
@@ -164,7 +164,7 @@ def test_recordings(run):
 
 
 def test_the_stretch_around_an_explosion():
-    from reverie.analysis.recordings import Recording
+    from reverie.mixtures.recordings import Recording
 
     def recording(at):
         nothing = np.zeros(101, int)
@@ -370,7 +370,7 @@ def test_there_are_seven_notebooks():
 
 
 def test_the_command_is_light_until_it_runs():
-    code = "import reverie.analysis.__main__, sys; print('tensorflow' in sys.modules)"
+    code = "import reverie.mixtures.__main__, sys; print('tensorflow' in sys.modules)"
     result = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=os.environ, capture_output=True, text=True
     )

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from helpers import load_script
 
-from reverie.controllers import load_controller
-from reverie.films import main as film
-from reverie.latents import Latents
-from reverie.rollouts import batch_path, find_batches
+from reverie.controllers.controller import load_controller
+from reverie.controllers.film import main as film
+from reverie.latents.storage import Latents
+from reverie.rollouts.storage import batch_path, find_batches
 
 GAME = "bandit:OwnBandit-v0"
 SMALL = "--population 4 --rollouts 1 --generations 1 --eval_episodes 2 --time_steps 30 --workers 1"

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from reverie.analysis.associations import (
+from reverie.mixtures.associations import (
     _holm,
     _meetings,
     associate,
     classes_information,
     mutual_information,
 )
-from reverie.analysis.earlier import earlier_test, mann_whitney
+from reverie.mixtures.earlier import earlier_test, mann_whitney
 
 COMPONENTS = 4
 DREAMS, STEPS = 16, 200

@@ -6,11 +6,11 @@ import pytest
 from bandit import CHOICES
 from gymnasium.utils.env_checker import check_env
 
-import reverie.awake_env
-import reverie.dream_env
-from reverie.actions import ActionCode, describe_space
+import reverie.controllers.latent_observations
+import reverie.dreams.environment
 from reverie.artifacts import InputError, file_hash
-from reverie.weights import save_weights
+from reverie.games.actions import ActionCode, describe_space
+from reverie.training.weights import save_weights
 
 GAME = "bandit:OwnBandit-v0"
 SPACE = gymnasium.spaces.MultiDiscrete(CHOICES)
@@ -18,8 +18,8 @@ SPACE = gymnasium.spaces.MultiDiscrete(CHOICES)
 
 @pytest.fixture(scope="module")
 def networks(tmp_path_factory, first_frames):
-    from models.mdn_rnn import MDNRNN
-    from models.vae import VAE
+    from reverie.models.mdn_rnn import MDNRNN
+    from reverie.models.vae import VAE
 
     folder = tmp_path_factory.mktemp("networks")
     vae, rnn = folder / "vae.h5", folder / "rnn.h5"
@@ -37,12 +37,12 @@ def test_gymnasiums_own_checker_is_content(networks):
 
 
 def test_what_is_seen_is_the_networks(networks):
-    from reverie.memory import load_rnn
-    from reverie.vision import load_vae
+    from reverie.dreams.memory import load_rnn
+    from reverie.latents.encoding import load_vae
 
     vae, rnn = load_vae(networks["vae_weights"]), load_rnn(networks["rnn_weights"])
     options = {"render_mode": "rgb_array", "features": "zhc", "time_steps": 5}
-    env = reverie.awake_env.AwakeEnv(GAME, **networks, **options)
+    env = reverie.controllers.latent_observations.AwakeEnv(GAME, **networks, **options)
     observation, _ = env.reset(seed=4)
     assert not observation[3:].any()
     for action in ([2, 0], [0, 1], [2, 1]):
@@ -58,12 +58,12 @@ def test_what_is_seen_is_the_networks(networks):
 
 
 def test_networks_that_do_not_belong_together(networks, tmp_path):
-    from models.vae import VAE
+    from reverie.models.vae import VAE
 
     other = tmp_path / "vae.h5"
     save_weights(other, VAE("patch", 3, seed=5), {"game": GAME})
     with pytest.raises(InputError, match="trained on latents of another VAE"):
-        reverie.awake_env.AwakeEnv(GAME, other, networks["rnn_weights"])
+        reverie.controllers.latent_observations.AwakeEnv(GAME, other, networks["rnn_weights"])
 
 
 def test_ppo_learns_in_the_dream_and_plays_the_game(networks):

@@ -9,7 +9,7 @@ import pytest
 from helpers import cuts
 
 from reverie.artifacts import InputError
-from reverie.controllers import Controller, load_controller, save_controller
+from reverie.controllers.controller import Controller, load_controller, save_controller
 
 
 def test_published_sizes():

@@ -6,9 +6,9 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
-import reverie.dream_env  # noqa: F401  registers the environment
-from reverie.actions import describe_space
-from reverie.weights import save_weights
+import reverie.dreams.environment  # noqa: F401  registers the environment
+from reverie.games.actions import describe_space
+from reverie.training.weights import save_weights
 
 ENV_ID = "reverie/Dream-v0"
 
@@ -24,7 +24,7 @@ def rnn_weights(dreamer, first_frames, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def vae_weights(tmp_path_factory):
-    from models.vae import VAE
+    from reverie.models.vae import VAE
 
     path = tmp_path_factory.mktemp("vae") / "vae.h5"
     save_weights(path, VAE("patch", 3), {"game": "doomrnn"})
@@ -98,7 +98,7 @@ def test_a_vector_is_what_gymnasium_makes_of_single_dreams(rnn_weights, seed):
 
 
 def test_discrete_games_have_discrete_dreams(dreamer, first_frames, tmp_path):
-    from models.mdn_rnn import MDNRNN
+    from reverie.models.mdn_rnn import MDNRNN
 
     rnn = MDNRNN(latent_size=3, action_size=4, units=8, num_mixtures=2, seed=1)
     arrays = dict(zip(("first_mu", "first_logvar"), first_frames))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from reverie.controllers import Controller
-from reverie.dreams import CHUNK, Dream, DreamOptions
+from reverie.controllers.controller import Controller
+from reverie.dreams.dream import CHUNK, Dream, DreamOptions
 
 LIMIT = 120
 ROLLOUTS = 6
@@ -100,7 +100,7 @@ def test_given_actions_are_obeyed(dream):
 
 
 def with_termination(dreamer, logit):
-    from models.mdn_rnn import MDNRNN
+    from reverie.models.mdn_rnn import MDNRNN
 
     rnn = MDNRNN(**dreamer.get_config())
     for ours, theirs in zip(rnn.weights, dreamer.weights):

@@ -6,7 +6,7 @@ import pytest
 from helpers import cuts
 
 from reverie.artifacts import InputError
-from reverie.evolution import Evolution
+from reverie.controllers.cma_es import Evolution
 
 TARGET = np.array([1.0, -2.0, 0.5, 3.0])
 

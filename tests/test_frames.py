@@ -8,7 +8,7 @@ import pytest
 from helpers import write_batch
 
 from reverie.artifacts import InputError
-from reverie.frames import FrameStream, prefetch, split_episodes
+from reverie.rollouts.frames import FrameStream, prefetch, split_episodes
 
 LENGTHS = [70, 3, 129, 64, 1, 63]  # chunks are 64 frames: shorter, longer, just fitting
 

@@ -12,7 +12,7 @@ from helpers import ROOT, assert_same_rollouts, run_stage
 import reverie.games
 from reverie.artifacts import InputError
 from reverie.games import FAMILIES, GAMES, game_class, game_family, make_game
-from reverie.rollouts import file_stem, find_batches
+from reverie.rollouts.storage import file_stem, find_batches
 
 OWN = "bandit:OwnBandit-v0"
 PATHS = {"PYTHONPATH": f"{ROOT / 'tests'}{os.pathsep}{ROOT}"}

@@ -4,12 +4,12 @@ import gymnasium
 import numpy as np
 import pytest
 
-from reverie.analysis.imagination import CHUNK, DreamSettings, Imagination
-from reverie.analysis.recordings import Forecaster, Recording
-from reverie.analysis.scenes import Scene
-from reverie.analysis.worlds import World
 from reverie.artifacts import InputError
-from reverie.policies import episode_seeds, open_loop_actions
+from reverie.mixtures.dreams import CHUNK, DreamSettings, Imagination
+from reverie.mixtures.recordings import Forecaster, Recording
+from reverie.mixtures.scenes import Scene
+from reverie.mixtures.world_model import World
+from reverie.rollouts.policies import episode_seeds, open_loop_actions
 
 STEPS = CHUNK + 7  # not a whole number of compiled loops
 
@@ -133,7 +133,7 @@ def test_warm_up_is_the_state_of_the_true_frames(world, recording):
 
 
 def test_a_mixture_per_dimension_dreams_and_cannot_be_committed(first_frames):
-    from models.mdn_rnn import MDNRNN
+    from reverie.models.mdn_rnn import MDNRNN
 
     rnn = MDNRNN(latent_size=3, units=8, num_mixtures=2, mixture="per_dim")
     imagination = Imagination(World("apart", None, rnn, first_frames, "constant"))

@@ -16,7 +16,7 @@ import pytest
 from conftest import MASKS, commands
 from helpers import assert_same_rollouts, command, run_stage
 
-from reverie.latents import Latents
+from reverie.latents.storage import Latents
 from reverie.stage import EXIT_REQUEUE
 
 PATIENCE = 60  # seconds until something is surely wrong

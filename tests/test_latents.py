@@ -5,7 +5,7 @@ import pytest
 from helpers import cuts, write_latents
 
 from reverie.artifacts import InputError
-from reverie.latents import Latents
+from reverie.latents.storage import Latents
 
 LENGTHS = [5, 1, 9]
 

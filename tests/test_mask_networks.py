@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from keras import ops
 
-from models.critic import Critic, LocalCritic
-from models.critic_vae import CriticVAE
-from models.guided_mask_net import GuidedMaskNet
-from models.mask_net import MaskNet, UNet
 from reverie.masks.measures import area_under_curve, best_threshold, overlap
 from reverie.masks.methods import counterfactual, masking, saliency
+from reverie.models.critic import Critic, LocalCritic
+from reverie.models.critic_vae import CriticVAE
+from reverie.models.guided_mask_net import GuidedMaskNet
+from reverie.models.mask_net import MaskNet, UNet
 
 SIZE = 20
 THING = 6  # pixels

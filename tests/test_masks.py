@@ -16,15 +16,7 @@ from reverie.artifacts import InputError
 from reverie.games.crafter import COLUMNS, ROWS, SEMANTIC
 from reverie.masks.evaluation import table
 from reverie.masks.export import export
-from reverie.masks.measures import (
-    area_under_curve,
-    balanced_accuracy,
-    best_threshold,
-    cell_means,
-    overlap,
-)
-from reverie.masks.methods import colour_distance, full_mask
-from reverie.masks.moments import (
+from reverie.masks.labelled_frames import (
     NEVER,
     Choice,
     Moments,
@@ -33,9 +25,17 @@ from reverie.masks.moments import (
     split_worlds,
     steps_to_reward,
 )
+from reverie.masks.measures import (
+    area_under_curve,
+    balanced_accuracy,
+    best_threshold,
+    cell_means,
+    overlap,
+)
+from reverie.masks.methods import colour_distance, full_mask
 from reverie.masks.refinement import best_radius, refined
 from reverie.masks.show import networks_folder, views
-from reverie.rollouts import find_batches, iterate_episodes, merge_episodes, write_episode
+from reverie.rollouts.storage import find_batches, iterate_episodes, merge_episodes, write_episode
 
 
 @pytest.fixture(scope="module")

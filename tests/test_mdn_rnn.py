@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from keras import backend, optimizers
 
-from models.distributions import seed_at
-from models.mdn_rnn import HEADS, MDNRNN
-from models.mixture import FORMS, SIGMA_CEILING, SIGMA_FLOOR, Mixture
+from reverie.models.distributions import seed_at
+from reverie.models.mdn_rnn import HEADS, MDNRNN
+from reverie.models.mixture import FORMS, SIGMA_CEILING, SIGMA_FLOOR, Mixture
 
 Z, K = 3, 4
 JIT = backend.backend() == "jax"  # without it JAX runs one operation after the other

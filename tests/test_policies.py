@@ -4,7 +4,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from reverie.policies import (
+from reverie.rollouts.policies import (
     MAX_HOLD,
     OPEN_LOOP,
     POLICIES,

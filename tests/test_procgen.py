@@ -7,8 +7,8 @@ from helpers import assert_same_rollouts, run_stage
 
 from reverie.artifacts import InputError
 from reverie.games import FAMILIES, game_class, heist, make_game
-from reverie.hosts import GameHost
-from reverie.policies import open_loop_actions
+from reverie.rollouts.hosts import GameHost
+from reverie.rollouts.policies import open_loop_actions
 
 NAMES = next(family.names for family in FAMILIES if family.module == "procgen")
 OPTIONS = {"num_levels": 0, "start_level": 0, "distribution_mode": "easy", "time_steps": 1000}

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from reverie.resize import area_resize, nearest_resize
+from reverie.games.resize import area_resize, nearest_resize
 
 
 @pytest.mark.parametrize("rows", [64, 100, 105, 120])

@@ -8,7 +8,7 @@ import pytest
 from helpers import cuts, make_episode, write_batch
 
 from reverie.artifacts import InputError
-from reverie.rollouts import (
+from reverie.rollouts.storage import (
     EpisodeBuilder,
     batch_attributes,
     check_batch,

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from reverie.analysis.creativity import component_use, precision, rates
-from reverie.analysis.pixels import pixel_scene
-from reverie.analysis.scenes import Scene, events, one_situation, situations, true_scene
 from reverie.games.doom import FIREBALL, MONSTER
+from reverie.mixtures.creativity import component_use, precision, rates
+from reverie.mixtures.pixels import pixel_scene
+from reverie.mixtures.scenes import Scene, events, one_situation, situations, true_scene
 
 
 def scene(monsters=0, fireballs=0, explosion=False, left=False, right=False, steps=6):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from reverie.scores import bootstrap_interval, sentence, summary
+from reverie.reports.scores import bootstrap_interval, sentence, summary
 
 
 def test_summary():

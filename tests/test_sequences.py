@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from helpers import write_latents
 
-from reverie.latents import Latents
-from reverie.sequences import EpisodeStream, persistence_nats
+from reverie.latents.storage import Latents
+from reverie.latents.windows import EpisodeStream, persistence_nats
 
 LENGTHS = [12, 2, 7, 1]
 LENGTH = 5

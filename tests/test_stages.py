@@ -8,12 +8,12 @@ import pytest
 from helpers import STAGES, assert_same_rollouts, load_script, run_stage
 
 from reverie.artifacts import file_hash, read_json_lines
-from reverie.controllers import load_controller
-from reverie.latents import Latents
-from reverie.memory import read_rnn_header
-from reverie.report import write_report
-from reverie.rollouts import batch_attributes
-from reverie.vision import read_vae_header
+from reverie.controllers.controller import load_controller
+from reverie.dreams.memory import read_rnn_header
+from reverie.latents.encoding import read_vae_header
+from reverie.latents.storage import Latents
+from reverie.reports.page import write_report
+from reverie.rollouts.storage import batch_attributes
 
 VERBATIM = {
     "01_generate_data.py": [

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from keras import backend, ops, optimizers
 
-from models.patches import depth_to_space, space_to_depth
-from models.vae import ARCHITECTURES, VAE
+from reverie.models.patches import depth_to_space, space_to_depth
+from reverie.models.vae import ARCHITECTURES, VAE
 
 
 @pytest.fixture

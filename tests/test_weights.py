@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from helpers import cuts
 
-from models.mdn_rnn import MDNRNN
-from models.vae import VAE
 from reverie.artifacts import InputError
-from reverie.weights import (
+from reverie.models.mdn_rnn import MDNRNN
+from reverie.models.vae import VAE
+from reverie.training.weights import (
     load_checkpoint,
     load_weights,
     read_header,

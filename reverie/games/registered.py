@@ -7,8 +7,8 @@ import gymnasium
 import numpy as np
 from gymnasium.spaces import Box
 
-from reverie.actions import ActionCode
 from reverie.artifacts import InputError
+from reverie.games.actions import ActionCode
 from reverie.games.game import Game
 
 TIME_STEPS = 1000  # where the registration names no limit

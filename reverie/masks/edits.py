@@ -7,14 +7,14 @@ import numpy as np
 
 from reverie.artifacts import InputError, write_json
 from reverie.backend import compiled
+from reverie.masks.labelled_frames import Moments
 from reverie.masks.lesson import load_network, weights_path
 from reverie.masks.methods import in_batches, masking
-from reverie.masks.moments import Moments
 from reverie.masks.pictures import repainting
-from reverie.plots import SHOWN, as_bytes, save_picture, tile
+from reverie.reports.plots import SHOWN, as_bytes, save_picture, tile
 
 if TYPE_CHECKING:
-    from models.critic_vae import CriticVAE
+    from reverie.models.critic_vae import CriticVAE
 
 EDITED = 200  # frames of each kind
 LEVELS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # injected values

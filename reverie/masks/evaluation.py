@@ -8,12 +8,12 @@ import numpy as np
 
 from reverie.artifacts import InputError, write_json, write_text
 from reverie.games import game_class
+from reverie.masks.labelled_frames import Moments
 from reverie.masks.measures import best_threshold, cell_means, judge
 from reverie.masks.methods import UNTAUGHT, trained_methods
-from reverie.masks.moments import Moments
 from reverie.masks.pictures import outlined, tinted
 from reverie.masks.refinement import REFINED, best_radius, refined
-from reverie.plots import SHOWN, evenly, save_picture, tile
+from reverie.reports.plots import SHOWN, evenly, save_picture, tile
 from reverie.stage import progress, stop_signal
 
 UNREFINED = ("full mask", "exact masks (ceiling)")

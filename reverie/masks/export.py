@@ -15,9 +15,9 @@ from reverie.artifacts import InputError, atomic_path
 from reverie.masks.lesson import load_network, weights_path
 from reverie.masks.methods import LEARNED
 from reverie.masks.show import RUNS
-from reverie.pretrained import origin
+from reverie.reports.export import origin
 from reverie.stage import conduct
-from reverie.weights import save_weights
+from reverie.training.weights import save_weights
 
 
 def export(run: Path, folder: Path) -> list[Path]:

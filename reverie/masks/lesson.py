@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from reverie.artifacts import InputError, write_config
 from reverie.backend import start_backend, trains_with_xla
-from reverie.masks.moments import PARTS, Moments
-from reverie.plots import save_curves
-from reverie.training import NotANumber, Trainer
-from reverie.vision import warm_cosine
-from reverie.weights import load_weights, read_header, save_weights
+from reverie.masks.labelled_frames import PARTS, Moments
+from reverie.reports.plots import save_curves
+from reverie.training.schedule import warm_cosine
+from reverie.training.trainer import NotANumber, Trainer
+from reverie.training.weights import load_weights, read_header, save_weights
 
 if TYPE_CHECKING:
     import keras
@@ -152,10 +152,10 @@ def load_network(folder: Path, network: str, train: str) -> tuple["keras.Model",
     path = weights_path(folder)
     config, notes = read_header(path, network, f"{MEND} {train}")
     start_backend()
-    from models.critic import Critic, LocalCritic
-    from models.critic_vae import CriticVAE
-    from models.guided_mask_net import GuidedMaskNet
-    from models.mask_net import MaskNet, UNet
+    from reverie.models.critic import Critic, LocalCritic
+    from reverie.models.critic_vae import CriticVAE
+    from reverie.models.guided_mask_net import GuidedMaskNet
+    from reverie.models.mask_net import MaskNet, UNet
 
     classes = {
         c.__name__: c for c in (Critic, LocalCritic, CriticVAE, MaskNet, GuidedMaskNet, UNet)

@@ -10,10 +10,10 @@ from reverie.backend import compiled, gradient
 from reverie.masks.lesson import load_network, weights_path
 
 if TYPE_CHECKING:
-    from models.critic import Critic, LocalCritic
-    from models.critic_vae import CriticVAE
-    from models.guided_mask_net import GuidedMaskNet
-    from models.mask_net import MaskNet
+    from reverie.models.critic import Critic, LocalCritic
+    from reverie.models.critic_vae import CriticVAE
+    from reverie.models.guided_mask_net import GuidedMaskNet
+    from reverie.models.mask_net import MaskNet
 
 Method = Callable[[np.ndarray], np.ndarray]  # frames (N, H, W, 3) uint8 -> scores (N, H, W)
 BATCH = 64

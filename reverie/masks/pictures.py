@@ -8,10 +8,10 @@ import numpy as np
 
 from reverie.backend import compiled
 from reverie.masks.methods import in_batches
-from reverie.plots import as_bytes
+from reverie.reports.plots import as_bytes
 
 if TYPE_CHECKING:
-    from models.critic_vae import CriticVAE
+    from reverie.models.critic_vae import CriticVAE
 
 OUTLINE = (255, 40, 40)  # of the truth
 TINT = (255, 0, 255)  # of a mask

@@ -7,16 +7,16 @@ import cv2
 import numpy as np
 
 from reverie.artifacts import InputError
-from reverie.films import SCALE, save_film
 from reverie.games import game_class
 from reverie.masks.evaluation import known_mask
+from reverie.masks.labelled_frames import Choice
 from reverie.masks.lesson import load_network, weights_path
 from reverie.masks.methods import LEARNED
-from reverie.masks.moments import Choice
 from reverie.masks.pictures import grey, reconstruction_strip, tinted
 from reverie.masks.refinement import REFINED
-from reverie.plots import save_picture, tile
-from reverie.rollouts import find_batches, iterate_episodes
+from reverie.reports.films import SCALE, save_film
+from reverie.reports.plots import save_picture, tile
+from reverie.rollouts.storage import find_batches, iterate_episodes
 
 RUNS = ("vae", "local", "masks")  # runs whose masks are shown
 PRETRAINED = Path(__file__).resolve().parents[2] / "pretrained"

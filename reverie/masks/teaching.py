@@ -11,11 +11,11 @@ from reverie.masks.lesson import Lesson, learn, load_network
 from reverie.masks.measures import area_under_curve, balanced_accuracy, best_cut
 from reverie.masks.methods import in_batches
 from reverie.masks.pictures import reconstruction_strip
-from reverie.plots import evenly, save_picture, tile
-from reverie.training import write_tensorboard
+from reverie.reports.plots import evenly, save_picture, tile
+from reverie.training.trainer import write_tensorboard
 
 if TYPE_CHECKING:
-    from models.critic import Critic, LocalCritic
+    from reverie.models.critic import Critic, LocalCritic
 
 JUDGED = 2000  # frames that the critic's numbers are measured on after every epoch
 FASTER = 4.0
@@ -27,7 +27,7 @@ def teach_critic(lesson: Lesson, afresh: bool) -> None:
     start_backend()
     import keras
 
-    from models.critic import Critic
+    from reverie.models.critic import Critic
 
     keras.utils.set_random_seed(lesson.seed)
     _teach_values(lesson, afresh, Critic(*lesson.moments.choice.shape, seed=lesson.seed))
@@ -39,7 +39,7 @@ def teach_local(lesson: Lesson, afresh: bool) -> None:
     start_backend()
     import keras
 
-    from models.critic import LocalCritic
+    from reverie.models.critic import LocalCritic
 
     keras.utils.set_random_seed(lesson.seed)
     _teach_values(lesson, afresh, LocalCritic(*lesson.moments.choice.shape, seed=lesson.seed))
@@ -109,7 +109,7 @@ def teach_vae(lesson: Lesson, afresh: bool, **weights: float) -> None:
     critic = _trained_critic(lesson, "local", "LocalCritic")
     import keras
 
-    from models.critic_vae import CriticVAE
+    from reverie.models.critic_vae import CriticVAE
 
     keras.utils.set_random_seed(lesson.seed)
     vae = CriticVAE(critic.get_config(), seed=lesson.seed, **weights)
@@ -130,7 +130,7 @@ def teach_masks(lesson: Lesson, afresh: bool, sparsity: float, live: bool) -> No
     critic = _trained_critic(lesson, "critic", "Critic")
     import keras
 
-    from models.guided_mask_net import GuidedMaskNet
+    from reverie.models.guided_mask_net import GuidedMaskNet
 
     keras.utils.set_random_seed(lesson.seed)
     rows, columns = lesson.moments.choice.shape
@@ -150,7 +150,7 @@ def teach_ceiling(lesson: Lesson, afresh: bool) -> None:
     start_backend()
     import keras
 
-    from models.mask_net import UNet
+    from reverie.models.mask_net import UNet
 
     keras.utils.set_random_seed(lesson.seed)
     rows, columns = lesson.moments.choice.shape

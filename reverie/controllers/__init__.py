@@ -1,0 +1,1 @@
+"""Controllers: their shape, agents in the real game, CMA-ES, the search and its scores."""

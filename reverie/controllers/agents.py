@@ -1,0 +1,153 @@
+"""Agents in the real game: VAE, LSTM state and controller, many at a time in one batch."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from reverie.artifacts import InputError, file_hash
+from reverie.backend import compiled
+from reverie.controllers.controller import Controller, load_controller
+from reverie.rollouts.workers import GameWorkers
+
+if TYPE_CHECKING:
+    from reverie.models.mdn_rnn import MDNRNN
+    from reverie.models.vae import VAE
+    from reverie.rollouts.recording import Player
+
+Job = tuple[np.ndarray, int, Path | None]  # parameters (P,), seed of the episode, where to record
+
+
+class Agents:
+    """A batch of agents that see with one VAE and remember with one LSTM.
+
+    Each has a controller, an LSTM state and a source of noise of its own, so what an agent does
+    depends on its episode's seed and not on who plays beside it.
+
+    Args:
+        vae: a trained VAE.
+        rnn: the MDN-RNN that was trained on its latents.
+        controller: the shape of all controllers.
+        count: agents B.
+    """
+
+    def __init__(self, vae: "VAE", rnn: "MDNRNN", controller: Controller, count: int) -> None:
+        self.vae, self.rnn, self.controller = vae, rnn, controller
+        self.parameters = np.zeros((count, controller.size), np.float32)
+        self.hidden = np.zeros((count, rnn.units), np.float32)
+        self.cell = np.zeros((count, rnn.units), np.float32)
+        self.noise = [np.random.default_rng(0) for _ in range(count)]
+        self._decide = compiled(self._perceive_and_act)
+
+    def begin(self, agent: int, parameters: np.ndarray, seed: int) -> None:
+        """Start an episode of one agent."""
+        self.parameters[agent] = parameters
+        self.hidden[agent] = self.cell[agent] = 0.0
+        self.noise[agent] = np.random.default_rng([seed, 2])
+
+    def act(self, frames: np.ndarray) -> np.ndarray:
+        """See `(B, 64, 64, 3)` uint8 and return actions as the game takes them."""
+        noise = [rng.standard_normal(self.rnn.latent_size, np.float32) for rng in self.noise]
+        actions, self.latents, hidden, cell = self._decide(
+            frames, np.stack(noise), self.parameters, self.hidden, self.cell
+        )
+        self.hidden, self.cell = np.array(hidden), np.array(cell)
+        return self.controller.code.decode(np.asarray(actions))
+
+    def _perceive_and_act(
+        self, frames: Any, noise: Any, parameters: Any, hidden: Any, cell: Any
+    ) -> tuple:
+        from keras import ops
+
+        mu, logvar = self.vae.encode(frames)
+        latents = mu + ops.exp(0.5 * logvar) * noise
+        actions = self.controller.act(parameters, latents, hidden, cell)
+        hidden, cell = self.rnn.step(latents, actions, [hidden, cell])
+        return actions, latents, hidden, cell
+
+
+def play(workers: GameWorkers, agents: Agents, jobs: list[Job]) -> Iterator[tuple[int, int, float]]:
+    """Play episodes in the real game, a game to each agent, until all jobs are done.
+
+    Args:
+        workers: as many as there are agents.
+        agents: the players.
+        jobs: which parameters play which episode, and where it is recorded.
+
+    Yields:
+        Number of the job, length of its episode, return.
+    """
+    waiting = iter(range(len(jobs)))
+    running: dict[int, int] = {}
+    steps, totals = np.zeros(len(jobs), int), np.zeros(len(jobs))
+    frames = np.zeros((len(workers.connections), 64, 64, 3), np.uint8)
+
+    def begin(agent: int) -> None:
+        running.pop(agent, None)
+        job = next(waiting, None)
+        if job is not None:
+            parameters, seed, path = jobs[job]
+            agents.begin(agent, parameters, seed)
+            workers.send(agent, "reset", seed, path)
+            frames[agent] = workers.receive(agent)
+            running[agent] = job
+
+    for agent in range(len(workers.connections)):
+        begin(agent)
+    while running:
+        actions = agents.act(frames)
+        for agent in running:
+            workers.send(agent, "step", actions[agent])
+        for agent, job in list(running.items()):
+            frames[agent], reward, done = workers.receive(agent)
+            steps[job] += 1
+            totals[job] += reward
+            if done:
+                yield job, int(steps[job]), float(totals[job])
+                begin(agent)
+
+
+def check_same_vae(weights: Path, notes: dict, vae: Path) -> None:
+    """Check that an MDN-RNN was trained on the latents of this VAE.
+
+    Raises:
+        InputError: it was another one.
+    """
+    if notes["vae"] != file_hash(vae):
+        raise InputError(
+            f"{weights}: trained on latents of another VAE than {vae}; encode with that one "
+            "(03_generate_rnn_data.py) and train again (04_train_rnn.py)"
+        )
+
+
+def check_networks(notes: dict) -> tuple[Path, Path]:
+    """Return the weights of VAE and MDN-RNN that a controller's notes name, checked.
+
+    Raises:
+        InputError: they are missing, of another game, or do not belong together.
+    """
+    from reverie.dreams.memory import read_rnn_header
+    from reverie.latents.encoding import read_vae_header
+
+    vae, rnn = Path(notes["vae_weights"]), Path(notes["rnn_weights"])
+    read_vae_header(vae, notes["game"])
+    check_same_vae(rnn, read_rnn_header(rnn, notes["game"])[1], vae)
+    return vae, rnn
+
+
+def agent_player(path: Path, game: str) -> "Player":
+    """Return a player for `Recorder` that records episodes of a trained controller."""
+    from reverie.dreams.memory import load_rnn
+    from reverie.latents.encoding import load_vae
+
+    controller, parameters, notes = load_controller(path)
+    vae_path, rnn_path = check_networks(notes | {"game": game})
+    vae, rnn = load_vae(vae_path), load_rnn(rnn_path)
+
+    def record(workers: GameWorkers, jobs: list[tuple[int, Path]]) -> Iterator[int]:
+        agents = Agents(vae, rnn, controller, len(workers.connections))
+        for _, steps, _ in play(workers, agents, [(parameters, seed, p) for seed, p in jobs]):
+            yield steps
+
+    return record

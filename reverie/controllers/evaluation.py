@@ -1,0 +1,94 @@
+"""Score controllers in the real game, and policies that do not look beside them."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from reverie.controllers.agents import Agents, play
+from reverie.controllers.controller import Controller
+from reverie.games.actions import ActionCode
+from reverie.reports.scores import summary
+from reverie.rollouts.policies import OPEN_LOOP, open_loop_actions
+from reverie.rollouts.workers import GameWorkers
+from reverie.stage import progress, stop_signal
+
+if TYPE_CHECKING:
+    from reverie.dreams.dream import Dream
+    from reverie.models.mdn_rnn import MDNRNN
+    from reverie.models.vae import VAE
+
+
+class GameScorer:
+    """Plays the real game with a pool of workers and one batched network.
+
+    Args:
+        workers: the games.
+        vae: a trained VAE.
+        rnn: the MDN-RNN trained on its latents.
+        controller: the shape of the controllers.
+    """
+
+    def __init__(
+        self, workers: GameWorkers, vae: "VAE", rnn: "MDNRNN", controller: Controller
+    ) -> None:
+        self.workers, self.controller = workers, controller
+        self._agents = Agents(vae, rnn, controller, len(workers.connections))
+
+    def returns(self, parameters: np.ndarray, seeds: list[int]) -> np.ndarray:
+        """Play every controller on every seed; return `(N, len(seeds))`."""
+        jobs = [(row, seed, None) for row in parameters for seed in seeds]
+        results = np.zeros(len(jobs))
+        with progress(total=len(jobs), desc="game") as bar:
+            for job, _, total in play(self.workers, self._agents, jobs):
+                results[job] = total
+                bar.update()
+                stop_signal.check()
+        return results.reshape(len(parameters), len(seeds))
+
+    def open_loop(self, policy: str, seeds: list[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Play a policy by name on every seed; return returns and lengths `(len(seeds),)`."""
+        results = dict(self._played(policy, seeds))
+        lengths, returns = zip(*[results[seed] for seed in seeds])
+        return np.array(returns), np.array(lengths)
+
+    def _played(self, policy: str, seeds: list[int]) -> Iterator[tuple[int, tuple[int, float]]]:
+        for (seed, _), result in self.workers.map("play", [(s, policy) for s in seeds]):
+            stop_signal.check()
+            yield seed, result
+
+
+def dream_open_loop(
+    dream: "Dream", code: ActionCode, policy: str, seeds: list[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Dream along the actions of a policy that does not look; return returns and lengths."""
+    steps = dream.options.time_steps
+    actions = [open_loop_actions(policy, seed, steps, code.space) for seed in seeds]
+    return dream.play_actions(code.encode(np.stack(actions)), seeds[0])
+
+
+SURVIVAL_EPISODES = 40  # of each policy; the mean length is then known to a tenth
+
+
+def compare_survival(
+    scorer: GameScorer, dream: "Dream", seeds: list[int], limit: float
+) -> dict[str, dict]:
+    """Compare how long policies that do not look live in the dream and in the game, and how well.
+
+    Returns:
+        For each policy `dream` and `game`, summaries of lengths, their `ratio`, and the mean
+        returns `dream_return` and `game_return`.
+    """
+    result, seeds = {}, seeds[:SURVIVAL_EPISODES]
+    for policy in OPEN_LOOP:
+        dreamt = dream_open_loop(dream, scorer.controller.code, policy, seeds)
+        played = scorer.open_loop(policy, seeds)
+        lengths = summary(dreamt[1], limit), summary(played[1], limit)
+        result[policy] = {
+            "dream": lengths[0],
+            "game": lengths[1],
+            "ratio": lengths[0]["mean"] / lengths[1]["mean"],
+            "dream_return": float(dreamt[0].mean()),
+            "game_return": float(played[0].mean()),
+        }
+    return result

@@ -1,0 +1,1 @@
+"""Episodes as codes: encoding, storage, windows to train on."""

@@ -1,0 +1,114 @@
+"""The VAE at work: build, train, judge, load, and encode many frames."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from reverie.artifacts import InputError
+from reverie.backend import start_backend
+from reverie.training.weights import load_weights, read_header
+
+if TYPE_CHECKING:
+    from reverie.models.vae import VAE
+
+MEND = "train one with: python 02_train_vae.py"
+
+# Loss and learning rate of an architecture where no flag says otherwise. The article's are those of
+# arXiv 1803.10122 (its code; the paper gives no rate); ours were found on TakeCover.
+DEFAULTS = {
+    "article": {
+        "reconstruction_weight": 1.0,
+        "detail_weight": 0.0,
+        "free_bits": 0.5,
+        "learning_rate": 1e-4,
+    },
+    "patch": {
+        "reconstruction_weight": 30.0,
+        "detail_weight": 20.0,
+        "free_bits": 0.0,
+        "learning_rate": 2e-3,
+    },
+}
+
+
+def read_vae_header(path: Path, game: str | None = None) -> tuple[dict, dict]:
+    """Read configuration and notes of a VAE's weights without TensorFlow.
+
+    Raises:
+        InputError: not a VAE, or one of another game.
+    """
+    config, notes = read_header(path, "VAE", MEND)
+    if game is not None and notes["game"] != game:
+        raise InputError(f"{path}: a VAE of {notes['game']!r}, not of {game!r}; {MEND} for {game}")
+    return config, notes
+
+
+def load_vae(path: Path) -> "VAE":
+    """Rebuild a trained VAE from its weights file."""
+    config, _ = read_vae_header(path)
+    start_backend()
+    from reverie.models.vae import VAE
+
+    vae = VAE(**config)
+    load_weights(path, vae)
+    return vae
+
+
+STEP = 32  # frames; batches are filled up to a multiple of it, few sizes to compile
+
+
+class Encoder:
+    """Encodes any number of frames through one compiled function.
+
+    Args:
+        vae: a trained VAE.
+        batch_size: frames at a time.
+    """
+
+    def __init__(self, vae: "VAE", batch_size: int = 256) -> None:
+        from reverie.backend import compiled
+
+        self.batch_size = batch_size
+        self._encode = compiled(vae.encode)
+
+    def __call__(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Encode `(N, 64, 64, 3)` uint8 as `mu` and `logvar`, `(N, Z)` float32."""
+        parts = []
+        for start in range(0, len(frames), self.batch_size):
+            batch = frames[start : start + self.batch_size]
+            missing = -len(batch) % STEP
+            padded = np.pad(batch, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else batch
+            parts.append([np.asarray(part)[: len(batch)] for part in self._encode(padded)])
+        mu, logvar = zip(*parts)
+        return np.concatenate(mu), np.concatenate(logvar)
+
+
+def reconstruct(vae: "VAE", frames: np.ndarray, batch_size: int = 256) -> np.ndarray:
+    """Encode and decode frames from their mean latents: `(N, 64, 64, 3)` float32 in [0, 1]."""
+    starts = range(0, len(frames), batch_size)
+    parts = [vae.predict_on_batch(frames[s : s + batch_size])["frames"] for s in starts]
+    return np.concatenate(parts)
+
+
+def reconstruction_errors(
+    frames: np.ndarray, decoded: np.ndarray, masks: np.ndarray | None, objects: dict[str, int]
+) -> dict[str, float]:
+    """Measure mean squared errors over all pixels and inside each kind of object.
+
+    Args:
+        frames: `(N, 64, 64, 3)` uint8.
+        decoded: `(N, 64, 64, 3)` in [0, 1].
+        masks: `(N, 64, 64)` uint8 bit masks of the objects, or None where the game has none.
+        objects: bit of each kind of object.
+
+    Returns:
+        `mse` and `mse_<object>`; an object that is in no frame is left out.
+    """
+    error = np.mean((frames.astype(np.float32) / 255.0 - decoded) ** 2, axis=-1)
+    errors = {"mse": float(error.mean())}
+    for name, bit in objects.items() if masks is not None else ():
+        inside = (masks & bit).astype(bool)
+        if inside.any():
+            errors[f"mse_{name}"] = float(error[inside].mean())
+    return errors

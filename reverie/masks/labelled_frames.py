@@ -1,0 +1,301 @@
+"""Frames and what they are worth, chosen from rollouts and split by world."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from reverie.artifacts import UNREADABLE, InputError, file_hash
+from reverie.games import game_class
+from reverie.games.game import Game
+from reverie.hdf5 import atomic_hdf5
+from reverie.rollouts.storage import iterate_episodes
+
+HOLDOUT = 10  # of ten worlds one is for validation and one for the test
+NEVER = 1_000_000  # steps to a reward that does not come
+PARTS = ("train", "validation")  # balanced, to learn from
+GALLERIES = ("thresholds", "test")  # every so many frames of the other worlds, to judge masks on
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the frames are chosen by.
+
+    Attributes:
+        game: its name.
+        reward: what shall be explained, see `Game.rewards`.
+        windowsize: a frame is near to a reward that comes within so many steps.
+        dataset_size: frames to train on, at most, half of them near.
+        discount: value of a frame that is k steps before the reward is `discount ** k`.
+        judged: frames of each gallery, about.
+        inventory: keep the parts of the frame that tell of the player.
+        seed: decides which frames and in what order.
+    """
+
+    game: str
+    reward: str = "wood"
+    windowsize: int = 20
+    dataset_size: int = 50_000
+    discount: float = 1.0
+    judged: int = 2000
+    inventory: bool = False
+    seed: int = 0
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of a frame."""
+        return (64, 64) if self.inventory else game_class(self.game).view
+
+    def cut(self, pixels: np.ndarray) -> np.ndarray:
+        """Cut frames or masks `(N, 64, 64, ...)` to the rows and columns that are kept."""
+        rows, columns = self.shape
+        return pixels[:, :rows, :columns]
+
+
+def split_worlds(count: int) -> dict[str, list[int]]:
+    """Split the numbers of episodes, each a world of its own, into train, validation and test.
+
+    Raises:
+        InputError: there are fewer than three.
+    """
+    if count < 3:
+        raise InputError(
+            f"{count} episodes are too few to train, validate and test on different worlds; record "
+            "at least 3 with 01_generate_data.py --total_episodes"
+        )
+    test = list(range(HOLDOUT - 1, count, HOLDOUT)) or [count - 1]
+    validation = [number - 1 for number in test]
+    others = {*test, *validation}
+    return {
+        "train": [number for number in range(count) if number not in others],
+        "validation": validation,
+        "test": test,
+    }
+
+
+def steps_to_reward(earned: np.ndarray, horizon: int, over: bool) -> np.ndarray:
+    """Return how many steps each frame is away from the next reward.
+
+    The frame that is 0 steps away is the one in which the rewarded action is taken, and not the one
+    that shows its result: the tree is gone by then.
+
+    Args:
+        earned: in which of T steps there was a reward.
+        horizon: steps that matter.
+        over: whether the game has ended, so that nothing more can come.
+
+    Returns:
+        `(T + 1,)` int64; `NEVER` if none comes, -1 where the recording ends too early to tell.
+    """
+    steps = np.full(len(earned) + 1, NEVER if over else -1)
+    ahead = NEVER if over else None
+    for t in range(len(earned) - 1, -1, -1):
+        known = len(earned) - t >= horizon
+        ahead = 0 if earned[t] else None if ahead is None else min(ahead + 1, NEVER)
+        steps[t] = ahead if ahead is not None else NEVER if known else -1
+    return steps
+
+
+def frame_values(steps: np.ndarray, choice: Choice) -> np.ndarray:
+    """Return what frames are worth: `discount ** steps` within the window, 0 before: float32."""
+    near = (steps >= 0) & (steps < choice.windowsize)
+    return np.where(near, float(choice.discount) ** np.minimum(steps, NEVER), 0.0).astype(
+        np.float32
+    )
+
+
+class Moments:
+    """Frames and their values in one file, written by `write_moments`.
+
+    Args:
+        path: the file.
+
+    Raises:
+        InputError: it is damaged or foreign.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            with h5py.File(path, "r") as file:
+                self.header = json.loads(file.attrs["header"])
+                self.choice = Choice(**self.header["choice"])
+                self.sizes = {name: len(file[name]["frames"]) for name in (*PARTS, *GALLERIES)}
+                self.has_truth = "truth" in file["test"]
+        except UNREADABLE as error:
+            raise InputError(
+                f"{path}: damaged, or no file of moments ({error}); delete it and run "
+                "06_critic_masks.py again"
+            ) from error
+
+    def require_truth(self) -> None:
+        """Say so if there is no truth to score against.
+
+        Raises:
+            InputError: there is none.
+        """
+        if not self.has_truth:
+            raise InputError(
+                f"{self.path}: these rollouts of {self.choice.game} do not say which pixels show "
+                f"what earns {self.choice.reward}: masks can be made but not scored; record a game "
+                "that says it, e.g. with 01_generate_data.py crafter --policy gatherer"
+            )
+
+    def holds(self, part: str, name: str) -> bool:
+        """Tell whether a part has a dataset."""
+        with h5py.File(self.path, "r") as file:
+            return name in file[part]
+
+    def read(self, part: str, name: str = "frames", start: int = 0, stop: int | None = None):  # noqa: ANN201
+        """Read rows of a dataset of a part: `frames`, `values`, `steps`, `truth`, `objects` ..."""
+        with h5py.File(self.path, "r") as file:
+            return file[part][name][start:stop]
+
+    def batches(self, part: str, size: int, seed: int, targets: str = "values") -> Iterator[tuple]:
+        """Yield frames and targets of a part in batches; frames lie shuffled in the file.
+
+        Args:
+            part: `train`, `validation` or a gallery.
+            size: of a batch; what is left over is dropped, at another end for another seed.
+            seed: decides the order of the batches, and where the first one begins.
+            targets: the dataset beside the frames.
+        """
+        with h5py.File(self.path, "r") as file:
+            group = file[part]
+            offset = seed % max(1, self.sizes[part] % size + 1)
+            for index in np.random.default_rng(seed).permutation(self.sizes[part] // size):
+                rows = slice(offset + index * size, offset + (index + 1) * size)
+                yield group["frames"][rows], group[targets][rows]
+
+
+def open_moments(path: Path, paths: list[Path], choice: Choice) -> Moments:
+    """Return the moments of some rollouts, chosen anew if the file holds others or is not there."""
+    header = {
+        "choice": asdict(choice),
+        "rollouts": {path.name: file_hash(path) for path in paths},
+    }
+    if path.exists():
+        moments = Moments(path)
+        if moments.header == header:
+            return moments
+    write_moments(path, paths, choice, header)
+    return Moments(path)
+
+
+def write_moments(path: Path, paths: list[Path], choice: Choice, header: dict) -> None:
+    """Choose frames from rollouts and write them, atomically.
+
+    Raises:
+        InputError: the reward never occurs, or there are too few worlds.
+    """
+    game = game_class(choice.game)
+    steps = _all_steps(paths, game, choice)
+    worlds = split_worlds(len(steps))
+    rng = np.random.default_rng([choice.seed, 6])
+    sizes = dict(zip(PARTS, (choice.dataset_size, max(2, choice.dataset_size // HOLDOUT))))
+    rows = {part: _balanced(steps, worlds[part], choice, sizes[part], rng) for part in PARTS}
+    for gallery, part in zip(GALLERIES, ("validation", "test")):
+        rows[gallery] = _spread(steps, worlds[part], choice.judged)
+    with atomic_hdf5(path) as file:
+        file.attrs["header"] = json.dumps(header)
+        for part, (episodes, frames) in rows.items():
+            group = file.create_group(part)
+            found = np.array([steps[e][t] for e, t in zip(episodes, frames)], np.int64)
+            group["steps"], group["values"] = found, frame_values(found, choice)
+            group["episodes"] = episodes
+            group.create_dataset("frames", (len(episodes), *choice.shape, 3), np.uint8)
+        for number, (_, _, episode) in enumerate(iterate_episodes(paths)):
+            for part, (episodes, frames) in rows.items():
+                places = np.flatnonzero(episodes == number)
+                if len(places):
+                    _copy(episode, frames[places], file[part], places, choice, part in GALLERIES)
+
+
+def _all_steps(paths: list[Path], game: type[Game], choice: Choice) -> list[np.ndarray]:
+    """Return the steps to the next reward of every frame of every episode."""
+    names = ["reward", *game.rewards]
+    if choice.reward not in names:
+        raise InputError(
+            f"--reward {choice.reward}: {choice.game} has no such reward; choose from "
+            f"{', '.join(names)}"
+        )
+    result, found = [], 0
+    for _, _, episode in iterate_episodes(paths):
+        try:
+            earned = game.earned(choice.reward, episode["rewards"][:], episode.get("infos", {}))
+        except KeyError as error:
+            raise InputError(
+                f"{paths[0]}: recorded without what tells when {choice.reward} is earned "
+                f"({error.args[0]}); record anew with 01_generate_data.py {choice.game}"
+            ) from error
+        found += int(earned.sum())
+        over = bool(episode["terminations"][-1])
+        result.append(steps_to_reward(earned, choice.windowsize, over))
+    if not found:
+        raise InputError(
+            f"--reward {choice.reward}: never earned in {len(result)} episodes of "
+            f"{paths[0].parent}; record more, or with a policy that earns it (01_generate_data.py "
+            f"{choice.game} --policy {' or '.join(game.policies) or 'CONTROLLER.h5'})"
+        )
+    return result
+
+
+def _balanced(
+    steps: list[np.ndarray], worlds: list[int], choice: Choice, size: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Choose as many frames near a reward as far from one, none twice; shuffled."""
+    episodes = np.concatenate([np.full(len(steps[w]), w) for w in worlds])
+    frames = np.concatenate([np.arange(len(steps[w])) for w in worlds])
+    ahead = np.concatenate([steps[w] for w in worlds])
+    near = np.flatnonzero((ahead >= 0) & (ahead < choice.windowsize))
+    far = np.flatnonzero(ahead >= choice.windowsize)
+    count = min(size // 2, len(near), len(far))
+    if count == 0:
+        raise InputError(
+            f"--reward {choice.reward}: {len(near)} frames within {choice.windowsize} steps of it "
+            f"and {len(far)} beyond in {len(worlds)} worlds, but both are needed; record more "
+            "episodes or change --crafter-windowsize"
+        )
+    chosen = np.concatenate([rng.choice(group, count, replace=False) for group in (near, far)])
+    chosen = rng.permutation(chosen)
+    return episodes[chosen], frames[chosen]
+
+
+def _spread(
+    steps: list[np.ndarray], worlds: list[int], count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Choose about `count` frames, spread evenly over all of some worlds."""
+    stride = max(1, sum(len(steps[w]) for w in worlds) // count)
+    frames = [np.arange(0, len(steps[w]), stride) for w in worlds]
+    episodes = [np.full(len(f), w) for f, w in zip(frames, worlds)]
+    return np.concatenate(episodes), np.concatenate(frames)
+
+
+def _copy(
+    episode: h5py.Group,
+    frames: np.ndarray,
+    group: h5py.Group,
+    places: np.ndarray,
+    choice: Choice,
+    judged: bool,
+) -> None:
+    """Copy frames of an episode to their places, and the truth of what they show."""
+    group["frames"][places] = choice.cut(episode["observations"][:][frames])
+    game = game_class(choice.game)
+    names = [game.truth, "daylight"]
+    infos = {n: episode["infos"][n][:][frames] for n in names if n in episode.get("infos", ())}
+    truth = game.reward_masks(choice.reward, infos)
+    shape = (len(group["frames"]), *choice.shape)
+    if truth is not None:
+        masks = group.require_dataset("truth", shape, bool, chunks=(1, *choice.shape))
+        masks[places] = choice.cut(truth)
+    if judged and "daylight" in infos:
+        group.require_dataset("daylight", shape[:1], np.float32)[places] = infos["daylight"]
+    if judged and game.truth in infos:
+        objects = choice.cut(game.object_masks(infos[game.truth]))
+        group.require_dataset("objects", shape, np.uint8, chunks=(1, *choice.shape))[places] = (
+            objects
+        )

@@ -1,0 +1,83 @@
+"""What temperature does to a dream of a controller: its look, its length, the score it promises."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from reverie.artifacts import UNREADABLE, InputError, require_file
+from reverie.controllers.controller import MEND, Controller, load_controller
+from reverie.controllers.film import film_dream
+from reverie.dreams.dream import Dream, DreamOptions
+from reverie.mixtures.world_model import World
+from reverie.reports.scores import summary
+
+TEMPERATURES = (0.1, 0.5, 1.0, 1.15, 1.3, 1.5)  # the five of arXiv 1803.10122, and one more
+
+
+def open_controller(path: Path, world: World) -> tuple[Controller, np.ndarray]:
+    """Load a controller that was evolved in this world.
+
+    Raises:
+        InputError: the file cannot be used, or the controller was evolved with another network.
+    """
+    controller, parameters, notes = load_controller(Path(path))
+    sizes = (controller.latent_size, controller.units, controller.action_size)
+    if sizes != (world.rnn.latent_size, world.rnn.units, world.rnn.action_size):
+        raise InputError(
+            f"{path}: a controller for {notes['rnn_weights']}, not for {world.name}; name the "
+            "networks that it was evolved with"
+        )
+    return controller, parameters
+
+
+def dream_at(world: World, temperature: float, steps: int) -> Dream:
+    """Return the dream that controllers evolve in, at another temperature."""
+    return Dream(world.rnn, *world.first_frames, DreamOptions(temperature, steps))
+
+
+def promised_scores(
+    world: World,
+    agent: tuple[Controller, np.ndarray],
+    count: int,
+    seed: int = 0,
+    temperatures: tuple[float, ...] = TEMPERATURES,
+    steps: int = 2100,
+) -> dict[str, dict]:
+    """Return by temperature how long a controller lives in its dreams, see `scores.summary`."""
+    controller, parameters = agent
+    result = {}
+    for temperature in temperatures:
+        dream = dream_at(world, temperature, steps)
+        _, lengths = dream.play_controllers(controller, parameters[None], count, seed)
+        result[f"{temperature:g}"] = summary(lengths[0], steps)
+    return result
+
+
+def filmed(
+    world: World,
+    agent: tuple[Controller, np.ndarray],
+    seed: int = 0,
+    temperatures: tuple[float, ...] = TEMPERATURES,
+    steps: int = 2100,
+) -> dict[str, np.ndarray]:
+    """Film one dream of a controller at each temperature, from the same first frame."""
+    return {
+        f"{temperature:g}": film_dream(
+            dream_at(world, temperature, steps), world.vae, *agent, seed, longest=steps
+        )
+        for temperature in temperatures
+    }
+
+
+def game_score(path: Path) -> dict:
+    """Return the summary of the controller's score in the game, as stage 5 wrote it.
+
+    Raises:
+        InputError: the file is missing or something else.
+    """
+    path = require_file(Path(path), "scores", MEND)
+    try:
+        return json.loads(path.read_text())["scores"]["game"]
+    except UNREADABLE as error:
+        raise InputError(f"{path}: damaged, or no scores of stage 5 ({error}); {MEND}") from error

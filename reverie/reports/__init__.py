@@ -1,0 +1,1 @@
+"""What people look at: plots, films, pages, tables, and weights to share."""

@@ -1,0 +1,1 @@
+"""Episodes on disk: storage, policies, the processes that play, recording, streams of frames."""

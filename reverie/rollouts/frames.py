@@ -1,0 +1,206 @@
+"""Frames streamed from rollouts in shuffled batches; memory does not grow with the data."""
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from reverie.artifacts import InputError
+from reverie.rollouts.storage import CHUNK, iterate_episodes
+
+HOLDOUT = 10  # every tenth episode is held out
+BUFFER = 16_384  # frames that a batch is drawn from, 200 MB
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A run of neighbouring frames."""
+
+    path: Path
+    episode: str
+    start: int
+    stop: int
+
+
+def split_episodes(count: int) -> tuple[list[int], list[int]]:
+    """Split episode numbers into those to train on and those held out, every tenth.
+
+    Raises:
+        InputError: there are fewer than two episodes.
+    """
+    if count < 2:
+        raise InputError(
+            f"{count} episode is too few to train on and hold one out; record more with "
+            "01_generate_data.py --total_episodes"
+        )
+    held_out = set(range(HOLDOUT - 1, count, HOLDOUT)) or {count - 1}
+    return [i for i in range(count) if i not in held_out], sorted(held_out)
+
+
+class FrameStream:
+    """Batches of frames from some episodes of some files.
+
+    An epoch reads runs of neighbouring frames in random order into a buffer and draws every batch
+    at random from the full buffer, which is many times faster than reading single frames at random.
+    The order depends on seed and epoch alone.
+
+    Args:
+        paths: checked rollouts.
+        episodes: numbers of the episodes to take, counted over all files.
+        batch_size: frames a batch; what is left over at the end of an epoch is dropped.
+        seed: decides the order.
+        buffer: frames that a batch is drawn from.
+    """
+
+    def __init__(
+        self,
+        paths: list[Path],
+        episodes: list[int],
+        batch_size: int,
+        seed: int = 0,
+        buffer: int = BUFFER,
+    ) -> None:
+        self.batch_size, self.seed, self.buffer = batch_size, seed, buffer
+        self.pieces = _pieces(paths, set(episodes))
+        self.frames = sum(piece.stop - piece.start for piece in self.pieces)
+        if self.frames < batch_size:
+            raise InputError(
+                f"{self.frames} frames do not fill a batch of {batch_size}; record more episodes "
+                "with 01_generate_data.py or lower --batch_size"
+            )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Whole batches in an epoch."""
+        return self.frames // self.batch_size
+
+    @property
+    def _capacity(self) -> int:
+        return min(max(self.buffer, self.batch_size), self.frames)
+
+    def batches(self, epoch: int) -> Iterator[tuple[np.ndarray]]:
+        """Yield the shuffled batches `(B, 64, 64, 3)` uint8 of an epoch, as one-tuples."""
+        rng = np.random.default_rng([self.seed, epoch])
+        order = rng.permutation(len(self.pieces))
+        buffer = np.empty((self._capacity, 64, 64, 3), np.uint8)
+        filled = 0
+        for frames in prefetch(self._read(order), ahead=8):
+            while len(frames):
+                fitting = frames[: len(buffer) - filled]
+                buffer[filled : filled + len(fitting)] = fitting
+                filled, frames = filled + len(fitting), frames[len(fitting) :]
+                if filled == len(buffer):
+                    yield (_take(buffer, filled, self.batch_size, rng),)
+                    filled -= self.batch_size
+        while filled >= self.batch_size:
+            yield (_take(buffer, filled, self.batch_size, rng),)
+            filled -= self.batch_size
+
+    def _read(self, order: np.ndarray) -> Iterator[np.ndarray]:
+        with OpenFiles() as files:
+            for index in order:
+                yield files.read(self.pieces[index])
+
+    def sample(self, count: int, name: str = "observations") -> np.ndarray:
+        """Return about `count` frames spread evenly over the episodes, the same ones every time.
+
+        No other frame is read: a slice of a whole piece would keep all of it in memory.
+        """
+        stride = max(1, self.frames // count)
+        with OpenFiles() as files:
+            return np.concatenate(
+                [files.read(piece, name, stride) for piece in self._spread(count)]
+            )
+
+    def _spread(self, count: int) -> list[Piece]:
+        every = max(1, len(self.pieces) // count)
+        return self.pieces[::every]
+
+
+def _take(buffer: np.ndarray, filled: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Return `count` random frames of the first `filled`, and close the gaps with the last ones."""
+    chosen = rng.choice(filled, count, replace=False)
+    batch = buffer[chosen]
+    left = filled - count
+    buffer[chosen[chosen < left]] = buffer[np.setdiff1d(np.arange(left, filled), chosen)]
+    return batch
+
+
+def _pieces(paths: list[Path], episodes: set[int]) -> list[Piece]:
+    pieces = []
+    for number, (path, name, group) in enumerate(iterate_episodes(paths)):
+        if number in episodes:
+            frames = len(group["rewards"]) + 1
+            for start in range(0, frames, CHUNK):
+                pieces.append(Piece(path, name, start, min(start + CHUNK, frames)))
+    return pieces
+
+
+class OpenFiles:
+    """Rollouts kept open while pieces are read from them."""
+
+    def __init__(self) -> None:
+        self._files: dict[Path, h5py.File] = {}
+
+    def __enter__(self) -> "OpenFiles":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        for file in self._files.values():
+            file.close()
+
+    def read(self, piece: Piece, name: str = "observations", stride: int = 1) -> np.ndarray:
+        """Read every `stride`-th frame of a piece of a dataset.
+
+        Raises:
+            InputError: the data are damaged.
+        """
+        try:
+            if piece.path not in self._files:
+                self._files[piece.path] = h5py.File(piece.path, "r")
+            return self._files[piece.path][piece.episode][name][piece.start : piece.stop : stride]
+        except (OSError, KeyError) as error:
+            raise InputError(
+                f"{piece.path}: {piece.episode} cannot be read ({error}); delete the file and run "
+                "01_generate_data.py again"
+            ) from error
+
+
+def prefetch(items: Iterable, ahead: int = 1) -> Iterator:
+    """Yield items that a thread prepares `ahead` of their use."""
+    ready: queue.Queue = queue.Queue(ahead)
+    stopping = threading.Event()
+
+    def put(entry: tuple[str, Any]) -> bool:
+        while not stopping.is_set():
+            try:
+                ready.put(entry, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def fill() -> None:
+        try:
+            if not all(put(("item", item)) for item in items):
+                return
+            put(("end", None))
+        except BaseException as error:
+            put(("error", error))
+
+    threading.Thread(target=fill, daemon=True).start()
+    try:
+        while True:
+            kind, value = ready.get()
+            if kind == "end":
+                return
+            if kind == "error":
+                raise value
+            yield value
+    finally:
+        stopping.set()
