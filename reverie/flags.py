@@ -1,0 +1,58 @@
+"""Types of command-line flags: numbers are checked where they enter.
+
+Each is a `type=` of argparse, which ends with exit code 2 and the message given here.
+"""
+
+import argparse
+import math
+from collections.abc import Callable
+
+LARGEST_RATE = 1.0  # no optimiser here learns with larger steps
+
+
+def int_from(least: int, most: int | None = None) -> Callable[[str], int]:
+    """Return a type of whole numbers from `least` to `most`, both included."""
+    limits = f"of at least {least}" if most is None else f"from {least} to {most}"
+
+    def whole_number(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = None
+        if value is None or value < least or (most is not None and value > most):
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number {limits}")
+        return value
+
+    return whole_number
+
+
+def float_from(least: float, most: float = math.inf, above: bool = False) -> Callable[[str], float]:
+    """Return a type of finite numbers from `least` to `most`, both included.
+
+    Args:
+        least: the smallest.
+        most: the largest.
+        above: leave `least` itself out.
+    """
+    limits = f"above {least:g}" if above else f"of at least {least:g}"
+    limits += f" and at most {most:g}" if math.isfinite(most) else ""
+
+    def number(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        too_small = value < least or (above and value == least)
+        if not math.isfinite(value) or too_small or value > most:
+            raise argparse.ArgumentTypeError(f"{text!r} is no finite number {limits}")
+        return value
+
+    return number
+
+
+positive_int = int_from(1)
+non_negative_int = int_from(0)
+positive_float = float_from(0.0, above=True)
+non_negative_float = float_from(0.0)
+learning_rate = float_from(0.0, LARGEST_RATE, above=True)
+seed = non_negative_int  # of any size, see `reverie.seeds`

@@ -1,0 +1,18 @@
+"""Seeds: any whole number that is not negative, of any size."""
+
+import numpy as np
+
+LIMIT = 2**32  # what most libraries take
+
+
+def seed_32(seed: int) -> int:
+    """Return a seed of 32 bits for libraries that take no larger one.
+
+    Seeds that fit stay as they are, larger ones are mixed by `numpy.random.SeedSequence`.
+
+    Raises:
+        ValueError: the seed is negative.
+    """
+    if 0 <= seed < LIMIT:
+        return seed
+    return int(np.random.SeedSequence(seed).generate_state(1)[0])

@@ -1,0 +1,61 @@
+"""Types of flags and seeds of any size."""
+
+import argparse
+
+import pytest
+
+from reverie import flags
+from reverie.seeds import seed_32
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (flags.positive_int, "1", 1),
+        (flags.non_negative_int, "0", 0),
+        (flags.int_from(-1), "-1", -1),
+        (flags.int_from(2, 4), "4", 4),
+        (flags.positive_float, "1e-9", 1e-9),
+        (flags.non_negative_float, "0", 0.0),
+        (flags.float_from(0.0, 1.0, above=True), "1", 1.0),
+        (flags.learning_rate, "0.001", 0.001),
+        (flags.seed, "12345678901234567890123", 12345678901234567890123),
+    ],
+)
+def test_a_number_within_the_limits_is_taken(kind, text, value):
+    assert kind(text) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        *((flags.positive_int, text) for text in ("0", "-1", "1.5", "nan", "", "two")),
+        (flags.non_negative_int, "-1"),
+        (flags.int_from(2, 4), "5"),
+        *((flags.positive_float, text) for text in ("0", "-1", "nan", "inf", "", "two")),
+        *((flags.non_negative_float, text) for text in ("-1e-9", "nan", "-inf")),
+        *((flags.learning_rate, text) for text in ("nan", "0", "-1", "1e30", "inf")),
+        *((flags.seed, text) for text in ("-1", "1.0", "nan")),
+    ],
+)
+def test_a_number_outside_of_the_limits_is_refused(kind, text):
+    with pytest.raises(argparse.ArgumentTypeError, match="is no"):
+        kind(text)
+
+
+def test_a_refused_flag_ends_with_exit_code_2_and_says_which(capsys):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--epochs", type=flags.positive_int)
+    with pytest.raises(SystemExit) as stopped:
+        parser.parse_args(["--epochs", "0"])
+    assert stopped.value.code == 2
+    assert "--epochs: '0' is no whole number of at least 1" in capsys.readouterr().err
+
+
+def test_seeds_that_fit_stay_and_larger_ones_are_mixed():
+    assert [seed_32(seed) for seed in (0, 7, 2**32 - 1)] == [0, 7, 2**32 - 1]
+    large = [seed_32(seed) for seed in (2**32, 2**32 + 1, 12345678901234567890123)]
+    assert len(set(large)) == 3
+    assert all(0 <= seed < 2**32 for seed in large)
+    with pytest.raises(ValueError, match="negative"):
+        seed_32(-1)
