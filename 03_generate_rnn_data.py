@@ -26,6 +26,7 @@ import numpy as np
 from reverie.artifacts import InputError, file_hash, write_config
 from reverie.latents.encoding import load_vae, read_vae_header
 from reverie.latents.storage import STEP_KEYS, Latents, merge_latents, write_part
+from reverie.locks import owned
 from reverie.rollouts.storage import (
     batch_attributes,
     episode_lengths,
@@ -97,8 +98,15 @@ def main(argv: list[str] | None = None) -> None:
     if result.exists() and _same(result, header):
         print(f"nothing to do: {result} holds all {len(paths)} batches")
         return
+    with owned(folder):
+        encode(args, paths, header, result)
+
+
+def encode(args: argparse.Namespace, paths: list[Path], header: dict, result: Path) -> None:
+    """Encode the batches that are not encoded yet and join them; the folder is ours alone."""
+    folder = result.parent
     parts = folder / f".parts_{header['vae']}"
-    parts.mkdir(parents=True, exist_ok=True)
+    parts.mkdir(exist_ok=True)
     from reverie.latents.encoding import Encoder
 
     encoder = Encoder(load_vae(args.loaded_vae_weights))

@@ -35,6 +35,7 @@ from reverie.controllers.controller import FEATURES, load_controller
 from reverie.dreams.memory import read_rnn_header
 from reverie.games import add_game_flags, game_options
 from reverie.latents.encoding import read_vae_header
+from reverie.locks import owned
 from reverie.rollouts.workers import GameWorkers
 from reverie.stage import conduct, progress, stop_signal
 
@@ -98,6 +99,12 @@ def main(argv: list[str] | None = None) -> None:
     )
     if args.initial_controller:
         load_controller(args.initial_controller)
+    with owned(args.output_folder):
+        run(args, options)
+
+
+def run(args: argparse.Namespace, options: dict) -> None:
+    """Search and score; the output folder is ours alone."""
     result, state = args.output_folder / "scores.json", args.output_folder / "evolution.h5"
     if args.new_model:
         for path in (state, result):

@@ -4,16 +4,21 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from reverie.processes import Process
+
 # What h5py, NumPy and json raise for a file that is damaged or holds something else.
 UNREADABLE = (OSError, AttributeError, KeyError, RuntimeError, TypeError, ValueError)
+FORGOTTEN = 24 * 3600.0  # seconds after which an unfinished file of another machine is nobody's
 PACKAGES = ("keras", "tensorflow", "numpy", "gymnasium", "vizdoom", "cma", "h5py")
 
 
@@ -31,6 +36,8 @@ def atomic_path(path: Path, suffix: str = ".tmp", durable: bool = True) -> Itera
     The file is flushed to the disk before it is renamed, so a reader never sees half of it, not
     even after a power cut.
 
+    The temporary name says which process writes it, see `remove_unfinished`.
+
     Args:
         path: the final name; its folder is created.
         suffix: how the temporary name ends, for writers that insist on an extension.
@@ -42,7 +49,8 @@ def atomic_path(path: Path, suffix: str = ".tmp", durable: bool = True) -> Itera
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=suffix, dir=path.parent)
+    prefix = f".{path.name}.{Process.current()}."
+    handle, name = tempfile.mkstemp(prefix=prefix, suffix=suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -60,10 +68,26 @@ def atomic_path(path: Path, suffix: str = ".tmp", durable: bool = True) -> Itera
         temporary.unlink(missing_ok=True)
 
 
-def remove_unfinished(path: Path) -> None:
-    """Remove what killed writers of `path` have left beside it."""
-    for temporary in Path(path).parent.glob(f".{path.name}.*"):
-        temporary.unlink()
+def remove_unfinished(folder: Path) -> None:
+    """Remove what writers that were killed have left in a folder and in the folders in it.
+
+    A file is left by the dead if its writer ran on this machine and has ended, or if it was
+    written on another machine and has not changed for a day.
+    """
+    for path in [*Path(folder).glob(".*"), *Path(folder).glob("*/.*")]:
+        with contextlib.suppress(FileNotFoundError):  # another process removes them as well
+            if _is_unfinished(path):
+                path.unlink()
+
+
+def _is_unfinished(path: Path) -> bool:
+    match = re.fullmatch(r"\..+\.([\w-]+~\d+~\d+)\.\w{8}(\.\w+)*", path.name)
+    writer = Process.parse(match[1]) if match else None
+    if writer is None:
+        return False
+    if writer.is_here:
+        return not writer.is_alive
+    return time.time() - path.stat().st_mtime > FORGOTTEN
 
 
 def _flush_to_disk(path: Path) -> None:

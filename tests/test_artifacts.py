@@ -3,6 +3,9 @@
 import json
 import os
 import stat
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -103,8 +106,44 @@ def test_a_missing_file_is_named(tmp_path):
         require_file(tmp_path, "weights", "train some")
 
 
-def test_only_what_a_killed_writer_left_is_removed(tmp_path):
-    for name in ("a_1.h5", ".a_1.h5.x7_k.h5", "a_10.h5", ".a_10.h5.x7_k.h5", ".a_1.parts"):
+def start_writer(path):
+    """Start a process that has begun to write a file and waits."""
+    code = (
+        "import sys; from pathlib import Path; from reverie.artifacts import atomic_path\n"
+        "with atomic_path(Path(sys.argv[1]), '.h5') as temporary:\n"
+        "    temporary.write_text('half'); print('begun', flush=True); sys.stdin.read()\n"
+    )
+    writer = subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert writer.stdout.readline() == b"begun\n"
+    return writer
+
+
+def test_only_what_the_dead_left_is_removed(tmp_path):
+    (tmp_path / ".a_1.parts").mkdir()
+    for name in (".keep.h5", ".a.b.c", "whole.h5"):
         (tmp_path / name).write_text("content")
-    remove_unfinished(tmp_path / "a_1.h5")
-    assert names(tmp_path) == [".a_1.parts", ".a_10.h5.x7_k.h5", "a_1.h5", "a_10.h5"]
+    others = {name: start_writer(tmp_path / name) for name in ("a.h5", ".a_1.parts/b.h5")}
+    begun = {p for p in tmp_path.rglob("*") if "~" in p.name}
+    assert len(begun) == 2
+    remove_unfinished(tmp_path)
+    assert begun == {p for p in tmp_path.rglob("*") if "~" in p.name}
+    others["a.h5"].kill()
+    others["a.h5"].communicate()
+    remove_unfinished(tmp_path)
+    assert [p.parent.name for p in tmp_path.rglob("*") if "~" in p.name] == [".a_1.parts"]
+    others[".a_1.parts/b.h5"].communicate(b"")
+    remove_unfinished(tmp_path)
+    assert names(tmp_path) == [".a.b.c", ".a_1.parts", ".keep.h5", "whole.h5"]
+    assert names(tmp_path / ".a_1.parts") == ["b.h5"]
+
+
+def test_an_unfinished_file_of_another_machine_is_kept_for_a_day(tmp_path):
+    path = tmp_path / ".a.h5.elsewhere~12~345.abcd1234.h5"
+    path.write_text("half")
+    remove_unfinished(tmp_path)
+    assert path.exists()
+    os.utime(path, (0, time.time() - 25 * 3600))
+    remove_unfinished(tmp_path)
+    assert not path.exists()

@@ -1,15 +1,17 @@
 """Record batches of whole episodes: each episode is safe the moment it ends."""
 
+import contextlib
 import json
-import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from reverie.artifacts import InputError, remove_unfinished
+from reverie.artifacts import InputError, remove_unfinished, write_text
 from reverie.games import game_class
 from reverie.games.actions import describe_space
+from reverie.locks import NAME as LOCK
+from reverie.locks import owned
 from reverie.rollouts.policies import episode_seeds
 from reverie.rollouts.storage import batch_path, check_batch, file_stem, is_whole, merge_episodes
 from reverie.rollouts.workers import GameWorkers
@@ -112,16 +114,23 @@ class Recorder:
         }
 
     def record(self, workers: GameWorkers, batch: int, start: int, count: int) -> None:
-        """Record episodes `start` to `start + count - 1` of the run as one batch."""
+        """Record episodes `start` to `start + count - 1` of the run as one batch.
+
+        Raises:
+            InputError: another process is recording this batch.
+        """
         begin = time.perf_counter()
         path = batch_path(self.folder, self.game, batch)
         parts = self.folder / f".{file_stem(self.game)}_{batch}.parts"
-        self._check_parts(parts)
-        remove_unfinished(path)
-        seeds = episode_seeds(self.seed, start, count)
-        jobs = [(seed, parts / f"{index:05d}.h5") for index, seed in enumerate(seeds)]
-        merge_episodes(self._episodes(workers, jobs, path.name), path, self.attributes())
-        shutil.rmtree(parts)
+        remove_unfinished(self.folder)
+        with owned(parts):
+            self._check_parts(parts)
+            seeds = episode_seeds(self.seed, start, count)
+            jobs = [(seed, parts / f"{index:05d}.h5") for index, seed in enumerate(seeds)]
+            merge_episodes(self._episodes(workers, jobs, path.name), path, self.attributes())
+            _clear(parts)
+        with contextlib.suppress(OSError):  # another process may have begun to own it
+            parts.rmdir()
         self.seconds += time.perf_counter() - begin
 
     def _episodes(
@@ -149,7 +158,13 @@ class Recorder:
         """Keep the parts of an earlier start only if they were recorded in the same way."""
         note = parts / "recording.json"
         same = json.dumps(self.attributes(), sort_keys=True)
-        if parts.exists() and not (note.exists() and note.read_text() == same):
-            shutil.rmtree(parts)
-        parts.mkdir(parents=True, exist_ok=True)
-        note.write_text(same)
+        if not (note.exists() and note.read_text() == same):
+            _clear(parts)
+        write_text(note, same)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what is in a folder, but for the lock that says whose it is."""
+    for path in folder.iterdir():
+        if path.name != LOCK:
+            path.unlink()
