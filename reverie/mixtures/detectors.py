@@ -12,12 +12,12 @@ import numpy as np
 
 from reverie.artifacts import InputError, file_hash
 from reverie.backend import compiled, start_backend
-from reverie.latents.encoding import warm_cosine
 from reverie.mixtures.recordings import Recording, encode_recordings, find_recordings
 from reverie.mixtures.scenes import EVENTS, Scene, labels
 from reverie.mixtures.world_model import GAME
 from reverie.rollouts.frames import split_episodes
 from reverie.stage import progress
+from reverie.training.schedule import warm_cosine
 from reverie.training.weights import load_weights, read_header, save_weights
 
 if TYPE_CHECKING:
