@@ -8,22 +8,29 @@ ground truth of stage 1. The same command again continues.
     python 03_generate_rnn_data.py --obs_folder tiny/ \\
         --loaded_vae_weights tiny/final_full_vae_weights.h5 --savefolder tiny/
 
-    # the full recording; on a cluster the same command with $SCRATCH folders
+    # the full recording
     python 03_generate_rnn_data.py --obs_folder training_data_folder/ \\
         --loaded_vae_weights trained_models_folder/final_full_vae_weights.h5 \\
         --savefolder trained_models_folder/
+
+    # one job of a cluster's array of ten; when all are done, the command without --share joins them
+    python 03_generate_rnn_data.py --share $SLURM_ARRAY_TASK_ID/10 --obs_folder $SCRATCH/data/ \\
+        --loaded_vae_weights $SCRATCH/vae/final_full_vae_weights.h5 --savefolder $SCRATCH/vae/
 """
 
 import argparse
+import contextlib
 import json
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from reverie.artifacts import InputError, file_hash, write_config
+from reverie.flags import non_negative_int, share
 from reverie.latents.encoding import load_vae, read_vae_header
 from reverie.latents.storage import STEP_KEYS, Latents, merge_latents, write_part
 from reverie.locks import owned
@@ -54,6 +61,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         default=Path("trained_models_folder/final_full_vae_weights.h5"),
     )
     parser.add_argument("--savefolder", type=Path, default=Path("trained_models_folder"))
+    parser.add_argument("--start_batch", type=non_negative_int, default=0, help="first batch")
+    parser.add_argument(
+        "--max_batch", type=non_negative_int, help="last batch, the last there is by default"
+    )
+    parser.add_argument(
+        "--share",
+        type=share,
+        help="I/N: encode every N-th batch from the I-th on, I from 0 to N - 1, and join nothing",
+    )
     return parser.parse_args(argv)
 
 
@@ -82,7 +98,7 @@ def main(argv: list[str] | None = None) -> None:
     """Encode the batches that are not encoded yet, then join them."""
     args = parse_args(argv)
     config, notes = read_vae_header(args.loaded_vae_weights)
-    paths = find_batches(args.obs_folder, notes["game"])
+    paths = find_batches(args.obs_folder, notes["game"], args.start_batch, args.max_batch)
     attributes = batch_attributes(paths[0])
     folder = args.savefolder / "rnn_format_data"
     result = folder / "rnn_training_data.npz"
@@ -98,30 +114,45 @@ def main(argv: list[str] | None = None) -> None:
     if result.exists() and _same(result, header):
         print(f"nothing to do: {result} holds all {len(paths)} batches")
         return
-    with owned(folder):
-        encode(args, paths, header, result)
-
-
-def encode(args: argparse.Namespace, paths: list[Path], header: dict, result: Path) -> None:
-    """Encode the batches that are not encoded yet and join them; the folder is ours alone."""
-    folder = result.parent
     parts = folder / f".parts_{header['vae']}"
-    parts.mkdir(exist_ok=True)
+    stamps = ((path.stem, *header["batches"][path.name]) for path in paths)
+    jobs = {path: parts / "{}_{}_{}.npz".format(*stamp) for path, stamp in zip(paths, stamps)}
+    if args.share:
+        number, count = args.share
+        chosen = paths[number::count]
+        with owned(parts / f"share_{number}_of_{count}"):
+            encode(args, {path: jobs[path] for path in chosen})
+        print(f"encoded share {number} of {count}, {len(chosen)} of {len(paths)} batches; {parts}")
+        return
+    with owned(folder), owned_shares(parts):
+        encode(args, jobs)
+        merge_latents(list(jobs.values()), result, header)
+        write_config(folder, vars(args), {"vae": args.loaded_vae_weights})
+        shutil.rmtree(parts)
+    lengths = episode_lengths(paths)
+    print(f"encoded {len(lengths)} episodes, {lengths.sum() + len(lengths)} frames; {result}")
+
+
+@contextlib.contextmanager
+def owned_shares(parts: Path) -> Iterator[None]:
+    """Own the shares of all jobs inside the block, so that none of them is at work."""
+    with contextlib.ExitStack() as shares:
+        for folder in sorted(parts.glob("share_*")):
+            shares.enter_context(owned(folder))
+        yield
+
+
+def encode(args: argparse.Namespace, jobs: dict[Path, Path]) -> None:
+    """Encode the batches whose parts are not there yet."""
+    missing = {path: part for path, part in jobs.items() if not part.exists()}
+    if not missing:
+        return
     from reverie.latents.encoding import Encoder
 
     encoder = Encoder(load_vae(args.loaded_vae_weights))
-    done = []
-    for path in progress(paths, desc="batches"):
-        size, modified = header["batches"][path.name]
-        done.append(parts / f"{path.stem}_{size}_{modified}.npz")
-        if not done[-1].exists():
-            write_part(done[-1], *encode_batch(path, encoder))
+    for path, part in progress(missing.items(), desc="batches"):
+        write_part(part, *encode_batch(path, encoder))
         stop_signal.check()
-    merge_latents(done, result, header)
-    write_config(folder, vars(args), {"vae": args.loaded_vae_weights})
-    shutil.rmtree(parts)
-    lengths = episode_lengths(paths)
-    print(f"encoded {len(lengths)} episodes, {lengths.sum() + len(lengths)} frames; {result}")
 
 
 def _same(result: Path, header: dict) -> bool:

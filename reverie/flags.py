@@ -50,6 +50,14 @@ def float_from(least: float, most: float = math.inf, above: bool = False) -> Cal
     return number
 
 
+def share(text: str) -> tuple[int, int]:
+    """Return `I/N` as two numbers, share I of N, counted from 0."""
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and int(number) < int(count)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no share I/N with I from 0 to N - 1")
+    return int(number), int(count)
+
+
 positive_int = int_from(1)
 non_negative_int = int_from(0)
 positive_float = float_from(0.0, above=True)

@@ -1,9 +1,11 @@
 """What several tests need: stages run as a user runs them, and small synthetic artifacts."""
 
+import contextlib
 import importlib.util
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -43,6 +45,25 @@ def run_stage(script: str, *flags: object, **environment: str) -> subprocess.Com
         stdin=subprocess.DEVNULL,
         env=os.environ | environment,
     )
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[subprocess.Popen]:
+    """Let another process own a folder until its input ends; yield that process."""
+    code = (
+        "import sys; from pathlib import Path; from reverie.locks import owned\n"
+        "with owned(Path(sys.argv[1])):\n"
+        "    print('begun', flush=True); sys.stdin.read()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdout.readline() == b"begun\n"
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def make_episode(length: int, number: int = 0, **changes: object) -> Episode:

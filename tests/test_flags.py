@@ -19,6 +19,8 @@ from reverie.seeds import seed_32
         (flags.non_negative_float, "0", 0.0),
         (flags.float_from(0.0, 1.0, above=True), "1", 1.0),
         (flags.learning_rate, "0.001", 0.001),
+        (flags.share, "0/1", (0, 1)),
+        (flags.share, "9/10", (9, 10)),
         (flags.seed, "12345678901234567890123", 12345678901234567890123),
     ],
 )
@@ -36,6 +38,7 @@ def test_a_number_within_the_limits_is_taken(kind, text, value):
         *((flags.non_negative_float, text) for text in ("-1e-9", "nan", "-inf")),
         *((flags.learning_rate, text) for text in ("nan", "0", "-1", "1e30", "inf")),
         *((flags.seed, text) for text in ("-1", "1.0", "nan")),
+        *((flags.share, text) for text in ("2/2", "1", "/2", "-1/2", "0/0", "a/b")),
     ],
 )
 def test_a_number_outside_of_the_limits_is_refused(kind, text):

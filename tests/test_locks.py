@@ -4,12 +4,11 @@ import json
 import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 
 import pytest
+from helpers import held
 
 from reverie.artifacts import InputError
 from reverie.locks import NAME, owned
@@ -20,19 +19,9 @@ QUICK = {"beat": 0.05, "stale": 0.5}
 
 @pytest.fixture
 def writer(tmp_path):
-    """Start a process that owns a folder until its input ends."""
-    code = (
-        "import sys; from pathlib import Path; from reverie.locks import owned\n"
-        "with owned(Path(sys.argv[1])):\n"
-        "    print('begun', flush=True); sys.stdin.read()\n"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert process.stdout.readline() == b"begun\n"
-    yield process
-    process.kill()
-    process.communicate()
+    """Return a process that owns a folder until its input ends."""
+    with held(tmp_path) as process:
+        yield process
 
 
 def test_a_second_writer_is_told_who_the_first_is(tmp_path, writer):

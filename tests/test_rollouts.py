@@ -93,6 +93,23 @@ def test_missing_rollouts_are_named(tmp_path):
         find_batches(tmp_path, "doomrnn", 3, 5)
 
 
+def test_an_unfinished_batch_is_named_and_one_that_is_not_there_said(tmp_path, capsys):
+    for batch in (0, 2, 6):
+        write_batch(tmp_path, [2], batch)
+    assert len(find_batches(tmp_path, "doomrnn", 0, 8)) == 3
+    assert [line.rpartition("without ")[2] for line in capsys.readouterr().err.splitlines()] == [
+        "doomrnn_1",
+        "doomrnn_3 to doomrnn_5",
+        "doomrnn_7 to doomrnn_8",
+    ]
+    write_episode(tmp_path / ".doomrnn_4.parts" / "00000.h5", make_episode(5))
+    with pytest.raises(InputError, match=r"doomrnn_4.h5 in .* is unfinished, 1 episodes so far"):
+        find_batches(tmp_path, "doomrnn")
+    assert len(find_batches(tmp_path, "doomrnn", 0, 3)) == 2
+    write_batch(tmp_path, [2], 4)
+    assert len(find_batches(tmp_path, "doomrnn")) == 4
+
+
 def test_truncated_batch_is_named(tmp_path):
     path = write_batch(tmp_path, [2])
     for content in cuts(path, 20):

@@ -5,7 +5,7 @@ import json
 import h5py
 import numpy as np
 import pytest
-from helpers import STAGES, assert_same_rollouts, load_script, run_stage
+from helpers import STAGES, assert_same_rollouts, held, load_script, run_stage
 
 from reverie.artifacts import file_hash, read_json_lines
 from reverie.controllers.controller import load_controller
@@ -219,6 +219,33 @@ def test_a_finished_stage_says_so(run, number):
     assert result.returncode == 0, result.stderr
     assert "nothing to do" in result.stdout
     assert run.files() == before
+
+
+def test_shares_encoded_by_several_jobs_are_joined(run, tmp_path, capsys):
+    flags = ["--obs_folder", run.rollouts, "--loaded_vae_weights", run.vae_weights]
+    line = [str(word) for word in (*flags, "--savefolder", tmp_path)]
+    stage = load_script("03_generate_rnn_data.py")
+    assert stage.main([*line, "--share", "1/2"]) == 0
+    assert "encoded share 1 of 2, 1 of 2 batches" in capsys.readouterr().out
+    result = tmp_path / "rnn_format_data" / run.latents.name
+    (parts,) = result.parent.glob(".parts_*")
+    assert [path.name[:9] for path in parts.glob("*.npz")] == ["doomrnn_1"]
+    assert not result.exists()
+    with held(parts / "share_1_of_2"):
+        assert stage.main(line) == 2
+        assert "has been writing here since" in capsys.readouterr().err
+        assert stage.main([*line, "--share", "0/2"]) == 0
+    before = {path.name: path.stat().st_mtime_ns for path in parts.glob("*.npz")}
+    assert len(before) == 2
+    assert stage.main(line) == 0
+    ours, theirs = Latents(run.latents), Latents(result)
+    assert ours.header == theirs.header
+    assert ours.arrays.keys() == theirs.arrays.keys()
+    for key in ours.arrays:
+        np.testing.assert_array_equal(ours.arrays[key], theirs.arrays[key])
+    assert not parts.exists()
+    assert stage.main([*line, "--share", "0/2"]) == 0
+    assert "nothing to do" in capsys.readouterr().out
 
 
 def test_a_controller_records(run, tmp_path):

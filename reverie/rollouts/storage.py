@@ -1,7 +1,9 @@
 """Recorded episodes on disk: HDF5 files with Minari's field names, one group an episode."""
 
+import itertools
 import json
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,19 +149,21 @@ def find_batches(
 ) -> list[Path]:
     """Return the checked batches of a game from `start_batch` to `max_batch`, both included.
 
+    Batches that are missing between these are named on standard error.
+
     Raises:
-        InputError: there is no such folder or batch, or a file cannot be used.
+        InputError: there is no such folder or batch, one is unfinished, or a file cannot be used.
     """
     folder = Path(folder)
     record = f"record it with: python 01_generate_data.py {game} --store_folder {folder}"
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; {record}")
-    numbers = {}
     stem = file_stem(game)
-    for path in folder.glob(f"{stem}_*.h5"):
-        if match := re.fullmatch(rf"{re.escape(stem)}_(\d+)\.h5", path.name):
-            numbers[int(match[1])] = path
-    last = max(numbers, default=0) if max_batch is None else max_batch
+    numbers, unfinished = _numbered(folder, stem, ".h5"), _numbered(folder, f".{stem}", ".parts")
+    last = max(numbers | unfinished, default=0) if max_batch is None else max_batch
+    for number in sorted(set(unfinished) - set(numbers)):
+        if start_batch <= number <= last:
+            raise InputError(_unfinished(unfinished[number], game))
     paths = [numbers[n] for n in sorted(numbers) if start_batch <= n <= last]
     if not paths:
         found = ", ".join(sorted(p.name for p in folder.glob("*.h5"))[:3]) or "no rollouts at all"
@@ -169,7 +173,28 @@ def find_batches(
         )
     for path in paths:
         check_batch(path, game)
+    known = [start_batch - 1, *(n for n in sorted(numbers) if start_batch <= n <= last), last + 1]
+    for before, after in itertools.pairwise(known):
+        if after - before > 1:
+            missing = dict.fromkeys((f"{stem}_{before + 1}", f"{stem}_{after - 1}"))
+            print(f"{folder}: going on without {' to '.join(missing)}", file=sys.stderr)
     return paths
+
+
+def _numbered(folder: Path, stem: str, suffix: str) -> dict[int, Path]:
+    """Return the paths called `<stem>_<number><suffix>` by their numbers."""
+    name = re.compile(rf"{re.escape(stem)}_(\d+){re.escape(suffix)}")
+    matches = {path: name.fullmatch(path.name) for path in folder.iterdir()}
+    return {int(match[1]): path for path, match in matches.items() if match}
+
+
+def _unfinished(parts: Path, game: str) -> str:
+    episodes = sum(1 for path in parts.glob("*.h5") if not path.name.startswith("."))
+    return (
+        f"{parts.with_suffix('.h5').name.removeprefix('.')} in {parts.parent} is unfinished, "
+        f"{episodes} episodes so far; let its recording end, or continue it with the same command "
+        f"of 01_generate_data.py {game}, or remove {parts}"
+    )
 
 
 def check_batch(path: Path, game: str) -> None:
