@@ -29,6 +29,7 @@ from reverie.games import add_game_flags, game_class, game_options
 from reverie.rollouts.policies import POLICIES
 from reverie.rollouts.recording import Player, Recorder, named_player
 from reverie.rollouts.workers import GameWorkers
+from reverie.runs import ROLLOUTS_FOLDER
 from reverie.stage import conduct
 
 
@@ -39,7 +40,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("game", help="the game to play, e.g. doomrnn")
     data = parser.add_argument_group("data")
-    data.add_argument("--store_folder", type=Path, default=Path("training_data_folder"))
+    data.add_argument("--store_folder", type=Path, default=ROLLOUTS_FOLDER)
     data.add_argument("--total_episodes", type=int, default=200, help="episodes in all")
     data.add_argument("--batch_size", type=int, default=200, help="episodes a file")
     data.add_argument("--start_batch", type=int, default=0, help="number of the first file")

@@ -40,6 +40,7 @@ from reverie.latents.encoding import (
 from reverie.reports.plots import evenly, save_curves, save_picture, tile
 from reverie.rollouts.frames import FrameStream, split_episodes
 from reverie.rollouts.storage import batch_attributes, episode_lengths, find_batches
+from reverie.runs import ROLLOUTS_FOLDER, SCORES, VAE_FOLDER, VAE_WEIGHTS
 from reverie.stage import conduct
 from reverie.training.schedule import warm_cosine
 from reverie.training.trainer import NotANumber, Trainer
@@ -57,13 +58,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     data = parser.add_argument_group("data")
-    data.add_argument("--input_data_folder", type=Path, default=Path("training_data_folder"))
+    data.add_argument("--input_data_folder", type=Path, default=ROLLOUTS_FOLDER)
     data.add_argument("--environment_name", default="doomrnn", help="the game that was recorded")
     data.add_argument("--start_batch", type=int, default=0, help="first batch to use")
     data.add_argument(
         "--max_batch", type=int, help="last batch to use, the last there is by default"
     )
-    data.add_argument("--savefolder", type=Path, default=Path("trained_models_folder"))
+    data.add_argument("--savefolder", type=Path, default=VAE_FOLDER)
     network = parser.add_argument_group("network")
     network.add_argument("--architecture", choices=sorted(DEFAULTS), default="patch")
     network.add_argument("--latent_size", type=int, default=64)
@@ -152,8 +153,8 @@ def main(argv: list[str] | None = None) -> None:
     masks = None
     if game.objects:
         masks = game.object_masks(held_stream.sample(JUDGED, f"infos/{game.truth}"))
-    weights = args.savefolder / "final_full_vae_weights.h5"
-    scores = args.savefolder / "scores.json"
+    weights = args.savefolder / VAE_WEIGHTS
+    scores = args.savefolder / SCORES
     shown = evenly(judged)
 
     vae = build(args, stream.sample(JUDGED))

@@ -40,6 +40,7 @@ from reverie.rollouts.storage import (
     find_batches,
     iterate_episodes,
 )
+from reverie.runs import LATENTS, ROLLOUTS_FOLDER, VAE_FOLDER, VAE_WEIGHTS
 from reverie.stage import conduct, progress, stop_signal
 
 if TYPE_CHECKING:
@@ -54,13 +55,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--obs_folder", type=Path, default=Path("training_data_folder"))
-    parser.add_argument(
-        "--loaded_vae_weights",
-        type=Path,
-        default=Path("trained_models_folder/final_full_vae_weights.h5"),
-    )
-    parser.add_argument("--savefolder", type=Path, default=Path("trained_models_folder"))
+    parser.add_argument("--obs_folder", type=Path, default=ROLLOUTS_FOLDER)
+    parser.add_argument("--loaded_vae_weights", type=Path, default=VAE_FOLDER / VAE_WEIGHTS)
+    parser.add_argument("--savefolder", type=Path, default=VAE_FOLDER)
     parser.add_argument("--start_batch", type=non_negative_int, default=0, help="first batch")
     parser.add_argument(
         "--max_batch", type=non_negative_int, help="last batch, the last there is by default"
@@ -100,8 +97,8 @@ def main(argv: list[str] | None = None) -> None:
     config, notes = read_vae_header(args.loaded_vae_weights)
     paths = find_batches(args.obs_folder, notes["game"], args.start_batch, args.max_batch)
     attributes = batch_attributes(paths[0])
-    folder = args.savefolder / "rnn_format_data"
-    result = folder / "rnn_training_data.npz"
+    result = args.savefolder / LATENTS
+    folder = result.parent
     header = {
         "game": notes["game"],
         "latent_size": config["latent_size"],

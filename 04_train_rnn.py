@@ -38,6 +38,7 @@ from reverie.latents.storage import Latents
 from reverie.latents.windows import EpisodeStream, persistence_nats
 from reverie.reports.plots import save_curves
 from reverie.rollouts.frames import split_episodes
+from reverie.runs import LATENTS, RNN_FOLDER, RNN_WEIGHTS, SCORES, VAE_FOLDER
 from reverie.stage import conduct
 from reverie.training.schedule import warm_cosine
 from reverie.training.trainer import NotANumber, Trainer
@@ -66,12 +67,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     data = parser.add_argument_group("data")
-    data.add_argument(
-        "--training_data_file",
-        type=Path,
-        default=Path("trained_models_folder/rnn_format_data/rnn_training_data.npz"),
-    )
-    data.add_argument("--upper_level_folder_name", type=Path, default=Path("trained_rnn_models"))
+    data.add_argument("--training_data_file", type=Path, default=VAE_FOLDER / LATENTS)
+    data.add_argument("--upper_level_folder_name", type=Path, default=RNN_FOLDER)
     data.add_argument("--output_folder_name", default="run_1")
     data.add_argument("--data_size", type=int, default=-1, help="episodes to use, -1 for all")
     data.add_argument("--data_scaling_factor", type=float, default=1.0, help="of the latents")
@@ -162,7 +159,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     latents = Latents(args.training_data_file)
     folder = args.upper_level_folder_name / args.output_folder_name
-    weights, scores = folder / "final_rnn_weights.h5", folder / "scores.json"
+    weights, scores = folder / RNN_WEIGHTS, folder / SCORES
     if args.initial_weights:
         check_beginning(args, latents)
     train, held_out = streams(args, latents)
@@ -245,7 +242,7 @@ def report(
         for name, key in (("training", "nats_per_frame"), ("held out", "val_nats_per_frame"))
     }
     save_curves(folder / "curves.png", curves, "epoch", "nats per dimension")
-    write_json(folder / "scores.json", {"nats_per_frame": nats, "latent_size": size} | hazards)
+    write_json(folder / SCORES, {"nats_per_frame": nats, "latent_size": size} | hazards)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ from reverie.games import add_game_flags, game_options
 from reverie.latents.encoding import read_vae_header
 from reverie.locks import owned
 from reverie.rollouts.workers import GameWorkers
+from reverie.runs import CONTROLLER_FOLDER, SCORES
 from reverie.stage import conduct, progress, stop_signal
 
 
@@ -49,7 +50,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     files = parser.add_argument_group("files")
     files.add_argument("--vae_weights", type=Path, required=True)
     files.add_argument("--rnn_weights", type=Path, required=True)
-    files.add_argument("--output_folder", type=Path, default=Path("controller"))
+    files.add_argument("--output_folder", type=Path, default=CONTROLLER_FOLDER)
     search = parser.add_argument_group("search")
     search.add_argument("--train_in", choices=("dream", "game"), default="dream")
     search.add_argument("--population", type=int, default=64)
@@ -105,7 +106,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def run(args: argparse.Namespace, options: dict) -> None:
     """Search and score; the output folder is ours alone."""
-    result, state = args.output_folder / "scores.json", args.output_folder / "evolution.h5"
+    result, state = args.output_folder / SCORES, args.output_folder / "evolution.h5"
     if args.new_model:
         for path in (state, result):
             path.unlink(missing_ok=True)

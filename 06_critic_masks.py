@@ -32,9 +32,9 @@ from reverie.games import game_class
 from reverie.masks.labelled_frames import Choice, Moments, open_moments
 from reverie.masks.lesson import Lesson
 from reverie.rollouts.storage import find_batches
+from reverie.runs import MASKS_FOLDER, ROLLOUTS_FOLDER
 from reverie.stage import conduct
 
-SAVEFOLDER = Path("critic_masks_folder")
 LESSONS = ("train-critic", "train-local", "train-vae", "train-masks", "train-ceiling")
 COMMANDS = (*LESSONS, "evaluate", "inject", "masks", "table", "all")
 
@@ -46,9 +46,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("command", choices=COMMANDS)
     add = parser.add_argument_group("data").add_argument
-    add("--input_data_folder", type=Path, default=Path("training_data_folder"))
+    add("--input_data_folder", type=Path, default=ROLLOUTS_FOLDER)
     add("--environment_name", default="crafter", help="the game that was recorded")
-    add("--savefolder", type=Path, help=f"default: {SAVEFOLDER}")
+    add("--savefolder", type=Path, help=f"default: {MASKS_FOLDER}")
     add("--reward", default="wood", help="what to explain, e.g. sapling or cow")
     add("--crafter-windowsize", type=int, default=20, help="steps before a reward that are near")
     add("--crafter-dataset-size", type=int, default=50_000, help="frames to train on, at most")
@@ -119,11 +119,11 @@ def main(argv: list[str] | None = None) -> None:
     if args.command == "masks":
         from reverie.masks.show import networks_folder, show
 
-        folder = networks_folder(args.savefolder, SAVEFOLDER, args.environment_name)
+        folder = networks_folder(args.savefolder, MASKS_FOLDER, args.environment_name)
         recorded = args.input_data_folder, args.environment_name
         output = show(folder, args.image, args.episode, args.output, *recorded)
         return print(f"masks by the networks in {folder}: {output}")
-    args.savefolder = args.savefolder or SAVEFOLDER
+    args.savefolder = args.savefolder or MASKS_FOLDER
     if args.command == "table":
         from reverie.masks.evaluation import compare
 

@@ -12,6 +12,7 @@ from reverie.dreams.dream import Dream, DreamOptions
 from reverie.games import game_class
 from reverie.games.actions import describe_space
 from reverie.latents.storage import Latents
+from reverie.runs import RNN_WEIGHTS
 from reverie.training.weights import save_weights
 
 ROLLOUTS = 16
@@ -77,7 +78,7 @@ def _gymnasium(
     """Step all dreams of the population through the vector environment."""
     from reverie.dreams.environment import DreamVectorEnv
 
-    path = place.folder / "dreams" / "final_rnn_weights.h5"
+    path = place.folder / "dreams" / RNN_WEIGHTS
     arrays = dict(zip(("first_mu", "first_logvar"), first))
     notes = {"game": GAME, "action_space": describe_space(game_class(GAME).action_space)}
     save_weights(path, rnn, notes, arrays)

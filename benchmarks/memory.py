@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks.rows import Row, compare
 from benchmarks.workplace import GAME, ROOT, Workplace
+from reverie.runs import LATENTS
 
 FACTOR = 10
 IMPORT = "from reverie.backend import start_backend as start; start()"
@@ -101,7 +102,7 @@ def _files(number: int, folder: Path) -> list[str]:
         2: {"--input_data_folder": "rollouts", "--savefolder": "vae"},
         3: {"--obs_folder": "rollouts", "--savefolder": "."},
         4: {
-            "--training_data_file": "rnn_format_data/rnn_training_data.npz",
+            "--training_data_file": LATENTS,
             "--upper_level_folder_name": "rnn",
         },
     }
@@ -109,7 +110,7 @@ def _files(number: int, folder: Path) -> list[str]:
 
 
 def _input_size(number: int, folder: Path) -> float:
-    pattern = "rnn_format_data/*.npz" if number == 4 else "rollouts/*.h5"
+    pattern = LATENTS if number == 4 else "rollouts/*.h5"
     return _mebibytes(folder.glob(pattern))
 
 

@@ -13,6 +13,7 @@ from reverie.backend import start_backend
 from reverie.rollouts.recording import Recorder, named_player
 from reverie.rollouts.storage import episode_lengths, find_batches
 from reverie.rollouts.workers import GameWorkers
+from reverie.runs import LATENTS, VAE_WEIGHTS
 
 if TYPE_CHECKING:
     from reverie.models.mdn_rnn import MDNRNN
@@ -75,7 +76,7 @@ class Workplace:
 
     def vae_weights(self, architecture: str = "patch") -> Path:
         """Return the weights of a VAE that has learned nothing."""
-        path = self.folder / architecture / "final_full_vae_weights.h5"
+        path = self.folder / architecture / VAE_WEIGHTS
         if not path.exists():
             start_backend()
             from reverie.models.vae import VAE
@@ -86,7 +87,7 @@ class Workplace:
 
     def latents(self) -> Path:
         """Return the encoded rollouts."""
-        path = self.folder / "rnn_format_data" / "rnn_training_data.npz"
+        path = self.folder / LATENTS
         if not path.exists():
             self.rollouts()
             flags = {

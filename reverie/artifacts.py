@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from reverie.processes import Process
+from reverie.runs import CONFIG
 
 # What h5py, NumPy and json raise for a file that is damaged or holds something else.
 UNREADABLE = (OSError, AttributeError, KeyError, RuntimeError, TypeError, ValueError)
@@ -167,7 +168,7 @@ def write_config(folder: Path, arguments: dict, inputs: dict[str, Path]) -> None
         "packages": {name: _version(name) for name in PACKAGES},
         "git_revision": _git_revision(),
     }
-    write_json(Path(folder) / "config.json", config)
+    write_json(Path(folder) / CONFIG, config)
 
 
 def _version(package: str) -> str | None:

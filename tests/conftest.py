@@ -7,6 +7,8 @@ import pytest
 from helpers import load_script, run_stage
 
 from reverie.artifacts import file_hash
+from reverie.quickstart import run_stages
+from reverie.runs import Pipeline, RunFolder, words
 
 
 @pytest.fixture(scope="session")
@@ -31,77 +33,55 @@ def first_frames():
     return rng.standard_normal((20, 3)).astype(np.float32), np.full((20, 3), -2.0, np.float32)
 
 
-class Run:
+SEED = 3
+TINY = Pipeline(
+    game="doomrnn",
+    record={"total_episodes": 12, "batch_size": 6, "policy": "held_random", "workers": 2},
+    vae={"epochs": 2, "latent_size": 8, "batch_size": 50, "precision": "float32"},
+    rnn={"units": 32, "epochs": 2, "batch_size": 16},
+    controller={
+        "population": 4,
+        "rollouts": 2,
+        "generations": 2,
+        "eval_episodes": 3,
+        "workers": 2,
+    },
+    rules={"time_steps": 120},
+)
+
+
+def commands(folder):
+    """Return the commands of all stages with small numbers; float32 can be compared anywhere."""
+    return {stage.script[:2]: stage.command() for stage in TINY.stages(folder, SEED)}
+
+
+class Run(RunFolder):
     """One run of all stages with small numbers, and where its files lie."""
 
-    def __init__(self, folder):
-        self.folder = folder
-        self.rollouts, self.vae, self.rnn = (
-            folder / "rollouts",
-            folder / "vae",
-            folder / "rnn/run_1",
-        )
-        self.controller = folder / "controller"
-        self.vae_weights = self.vae / "final_full_vae_weights.h5"
-        self.latents = self.vae / "rnn_format_data" / "rnn_training_data.npz"
-        self.rnn_weights = self.rnn / "final_rnn_weights.h5"
-        self.commands = commands(folder)
-
-    def record_flags(self, folder, workers, policy="held_random"):
-        flags = record_flags(folder, policy)
-        return [*flags, "--workers", workers]
+    @property
+    def commands(self):
+        return commands(self.root)
 
     def again(self, number):
         return run_stage(*self.commands[number])
 
     def files(self):
         """Return what is on the disk, without the times."""
-        paths = sorted(p for p in self.folder.rglob("*") if p.is_file())
-        return {str(p.relative_to(self.folder)): file_hash(p) for p in paths}
+        paths = sorted(p for p in self.root.rglob("*") if p.is_file())
+        return {str(p.relative_to(self.root)): file_hash(p) for p in paths}
 
 
-def record_flags(folder, policy="held_random"):
+def record_flags(folder, policy="held_random", workers=2):
     """Return flags that record twelve short episodes."""
-    numbers = shlex.split("--total_episodes 12 --batch_size 6 --time_steps 120 --seed 3")
-    return ["doomrnn", *numbers, "--store_folder", folder, "--policy", policy]
-
-
-def commands(folder):
-    """Return the commands of all stages with small numbers; float32 can be compared anywhere."""
-    vae, latents = folder / "vae", folder / "vae" / "rnn_format_data" / "rnn_training_data.npz"
-    weights, rnn = vae / "final_full_vae_weights.h5", folder / "rnn" / "run_1"
-    return {
-        "01": ["01_generate_data.py", *record_flags(folder / "rollouts"), "--workers", 2],
-        "02": [
-            *["02_train_vae.py", "--input_data_folder", folder / "rollouts", "--savefolder", vae],
-            *shlex.split("--epochs 2 --latent_size 8 --batch_size 50 --precision float32"),
-        ],
-        "03": [
-            *["03_generate_rnn_data.py", "--obs_folder", folder / "rollouts"],
-            *["--loaded_vae_weights", weights, "--savefolder", vae],
-        ],
-        "04": [
-            *["04_train_rnn.py", "--training_data_file", latents],
-            *["--upper_level_folder_name", folder / "rnn", "--output_folder_name", "run_1"],
-            *shlex.split("--units 32 --epochs 2 --batch_size 16"),
-        ],
-        "05": [
-            *["05_train_controller.py", "doomrnn", "--vae_weights", weights],
-            *["--rnn_weights", rnn / "final_rnn_weights.h5"],
-            *["--output_folder", folder / "controller"],
-            *shlex.split("--population 4 --rollouts 2 --generations 2 --eval_episodes 3"),
-            *shlex.split("--workers 2 --time_steps 120"),
-        ],
-    }
+    flags = {**TINY.record, **TINY.rules, "seed": SEED, "store_folder": folder}
+    return ["doomrnn", *words({**flags, "policy": policy, "workers": workers})]
 
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory):
     """Run all stages once, in a folder with a space in its name."""
     run = Run(tmp_path_factory.mktemp("a run"))
-    for command in run.commands.values():
-        result = run_stage(*command)
-        assert result.returncode == 0, f"{command[0]}\n{result.stdout}\n{result.stderr}"
+    assert run_stages(TINY.stages(run.root, SEED), run.costs) == 0
     return run
 
 

@@ -20,6 +20,11 @@ from reverie.rollouts.storage import Episode, batch_path, merge_episodes, write_
 
 ROOT = Path(__file__).resolve().parent.parent
 STAGES = sorted(path.name for path in ROOT.glob("0*_*.py"))
+EVERYTHING = [
+    *(ROOT / name for name in STAGES),
+    *sorted((ROOT / "models").rglob("*.py")),
+    *sorted((ROOT / "reverie").rglob("*.py")),
+]
 OPTIONS = {"difficulty": 4, "time_steps": 120}
 
 

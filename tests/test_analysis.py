@@ -57,7 +57,7 @@ def analysed(run, tmp_path_factory):
 
 def test_the_command_writes_numbers_and_figures(analysed):
     whole = json.loads((analysed / "analysis.json").read_text())
-    network = whole["networks"]["run_1"]
+    network = whole["networks"]["rnn"]
     assert network["components"] == 5
     for part in ("real", "dreams", "dreams_earlier", "committed", "creativity", "reality"):
         assert network[part]
@@ -73,7 +73,7 @@ def test_the_command_writes_numbers_and_figures(analysed):
     ]
     rate = network["creativity"]["1"]["rates"]["creativity"]
     assert rows[1]["creativity, per 1,000"] == rate["per_1000"]
-    assert [row["run"] for row in whole["training"]] == ["run_1"]
+    assert [row["run"] for row in whole["training"]] == ["rnn"]
     pictures = {path.name for path in analysed.rglob("*.png")}
     assert {
         "training.png",
@@ -108,7 +108,7 @@ def test_bad_input_of_the_command(run, tmp_path, capsys):
     refused(capsys, swapped, run.rnn_weights, "holds no VAE")
     twice = flags(run, folder)
     twice.insert(twice.index("--rnn_weights") + 1, str(run.rnn_weights))
-    refused(capsys, twice, "two networks are called 'run_1'")
+    refused(capsys, twice, "two networks are called 'rnn'")
     assert not folder.exists()
 
 
@@ -231,8 +231,8 @@ def test_judging_a_detector():
 
 
 def test_training_runs_are_read(run, tmp_path):
-    runs = read_runs([run.folder / "rnn", run.rnn])
-    assert [r.name for r in runs] == ["run_1", "run_1"]
+    runs = read_runs([run.root / "rnn", run.rnn])
+    assert [r.name for r in runs] == ["rnn", "rnn"]
     assert (runs[0].mixtures, runs[0].mixture, runs[0].seed) == (5, "joint", 0)
     row = training_table(runs)[0]
     scores = json.loads((run.rnn / "scores.json").read_text())["nats_per_frame"]
@@ -241,7 +241,7 @@ def test_training_runs_are_read(run, tmp_path):
     with pytest.raises(InputError, match="no run with a metrics"):
         read_runs([tmp_path])
     with pytest.raises(InputError, match="no training of an MDN-RNN"):
-        read_runs([run.controller])
+        read_runs([run.search])
 
 
 def test_tables():
@@ -252,7 +252,7 @@ def test_tables():
 
 def test_exported_weights_dream_the_same(run, analysed, tmp_path):
     inputs = run.vae_weights, run.rnn_weights
-    files = analysed / "detector.h5", run.controller / "controller.h5"
+    files = analysed / "detector.h5", run.controller
     vae_path, rnn_path, detector, controller = export(*inputs, tmp_path, "tiny", *files)
     assert load_detector(detector, vae_path)[1]["accuracy"]
     world = load_world(vae_path, rnn_path)
@@ -294,7 +294,7 @@ def parameters(run, masks_run, name, folder):
         "4": {"folders": [str(run.rnn)]},
         "5": looked | {"episodes": 2, "steps": 20},
         "6": world
-        | {"controller": run.controller / "controller.h5", "scores": run.controller / "scores.json"}
+        | {"controller": run.controller, "scores": run.search / "scores.json"}
         | {"dreams": 3, "steps": 40},
         "7": {"folder": masks_run.parent, "shown": 4},
     }[name[0]]

@@ -40,7 +40,7 @@ def refused(capfd):
 def place(run, tmp_path):
     """Return a copy of a finished run, to spoil."""
     folder = tmp_path / "a run"
-    shutil.copytree(run.folder, folder, copy_function=shutil.copy2)
+    shutil.copytree(run.root, folder, copy_function=shutil.copy2)
     return folder
 
 
@@ -182,7 +182,7 @@ def test_weights_of_the_vae(refused, place):
     write_nan(path, "weights/mu/bias")
     refused(line, path, "mu/bias holds NaN")
     spoil(path, lambda: refused(line, path, "02_train_vae.py"))
-    shutil.copy(place / "rnn" / "run_1" / "final_rnn_weights.h5", path)
+    shutil.copy(place / "rnn" / "final_rnn_weights.h5", path)
     refused(line, path, "holds no VAE but MDNRNN")
 
 
@@ -223,7 +223,7 @@ def test_latents_of_the_rnn(refused, place):
 
 def test_a_run_of_the_rnn_with_other_flags(refused, place):
     line = replaced(commands(place)["04"], "--units", 16)
-    checkpoint = place / "rnn" / "run_1" / "checkpoint.h5"
+    checkpoint = place / "rnn" / "checkpoint.h5"
     refused(line, checkpoint, "--new_model")
     checkpoint.write_bytes(checkpoint.read_bytes()[:5000])
     refused(commands(place)["04"], checkpoint, "damaged checkpoint", "--new_model")
@@ -232,16 +232,14 @@ def test_a_run_of_the_rnn_with_other_flags(refused, place):
 # 05
 
 
-@pytest.mark.parametrize(
-    "name", ["vae/final_full_vae_weights.h5", "rnn/run_1/final_rnn_weights.h5"]
-)
+@pytest.mark.parametrize("name", ["vae/final_full_vae_weights.h5", "rnn/final_rnn_weights.h5"])
 def test_weights_of_an_agent(refused, place, name):
     path = place / name
     spoil(path, lambda: refused(commands(place)["05"], path))
 
 
 def test_networks_that_do_not_belong_together(refused, place):
-    vae, rnn = place / "vae/final_full_vae_weights.h5", place / "rnn/run_1/final_rnn_weights.h5"
+    vae, rnn = place / "vae/final_full_vae_weights.h5", place / "rnn/final_rnn_weights.h5"
     line = commands(place)["05"]
     refused(replaced(line, "--vae_weights", rnn), rnn, "holds no VAE but MDNRNN")
     refused(replaced(line, "--rnn_weights", vae), vae, "holds no MDNRNN but VAE")
@@ -255,7 +253,7 @@ def test_networks_that_do_not_belong_together(refused, place):
 
 
 def test_weights_of_an_agent_with_nan(place):
-    path = place / "rnn/run_1/final_rnn_weights.h5"
+    path = place / "rnn/final_rnn_weights.h5"
     write_nan(path, "weights/mdnrnn/head/bias")
     shutil.rmtree(place / "controller")
     result = run_stage(*commands(place)["05"])
@@ -322,7 +320,7 @@ def test_a_full_disk(run, small_disk, number, kilobytes):
     disk = small_disk(kilobytes)
     place = disk / "out"
     if number == "01":
-        line = ["01_generate_data.py", *record_flags(place), "--workers", 2]
+        line = ["01_generate_data.py", *record_flags(place)]
     else:
         line = replaced(run.commands[number], OUTPUTS[number], place)
     result = run_stage(*line)

@@ -31,7 +31,7 @@ def rng():
 def place(run, tmp_path):
     """Return a folder with what an earlier run of all stages left, to take away from."""
     folder = tmp_path / "a run"
-    shutil.copytree(run.folder, folder, copy_function=shutil.copy2)
+    shutil.copytree(run.root, folder, copy_function=shutil.copy2)
     return folder
 
 
@@ -219,8 +219,8 @@ def test_encoding(run, place, rng):
 
 def test_training_the_rnn(run, place, rng):
     shutil.rmtree(place / "rnn")
-    interrupt_training(place, place / "rnn" / "run_1", commands(place)["04"], rng)
-    assert_same_weights(run.rnn_weights, place / "rnn" / "run_1" / run.rnn_weights.name)
+    interrupt_training(place, place / "rnn", commands(place)["04"], rng)
+    assert_same_weights(run.rnn_weights, place / "rnn" / run.rnn_weights.name)
 
 
 def test_training_masks(masks_run, gathered, tmp_path, rng):
@@ -246,11 +246,11 @@ def test_evolution(run, place, rng):
         check_whole(folder)
     finish(line)
     with (
-        h5py.File(run.controller / "evolution.h5") as ours,
+        h5py.File(run.search / "evolution.h5") as ours,
         h5py.File(folder / "evolution.h5") as theirs,
     ):
         np.testing.assert_allclose(ours["mean"], theirs["mean"], rtol=1e-6)
         np.testing.assert_allclose(ours["fitness"], theirs["fitness"], rtol=1e-5)
-    scores = [json.loads((f / "scores.json").read_text()) for f in (run.controller, folder)]
+    scores = [json.loads((f / "scores.json").read_text()) for f in (run.search, folder)]
     assert scores[0]["scores"]["game"] == scores[1]["scores"]["game"]
     check_whole(folder)

@@ -6,12 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers import ROOT, STAGES
+from helpers import EVERYTHING, ROOT, STAGES
 
 MODELS = sorted((ROOT / "models").rglob("*.py"))
 REVERIE = sorted((ROOT / "reverie").rglob("*.py"))
 SCRIPTS = [ROOT / name for name in STAGES]
-EVERYTHING = [*SCRIPTS, *MODELS, *REVERIE]
 ENVIRONMENTS = {"gymnasium", "gym", "vizdoom", "h5py", "argparse", "cma", "cv2"}
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 

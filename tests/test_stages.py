@@ -5,6 +5,7 @@ import json
 import h5py
 import numpy as np
 import pytest
+from conftest import record_flags
 from helpers import STAGES, assert_same_rollouts, held, load_script, run_stage
 
 from reverie.artifacts import file_hash, read_json_lines
@@ -126,7 +127,7 @@ def check_episode(group):
 
 
 def test_number_of_workers_does_not_change_the_data(run, tmp_path):
-    result = run_stage(*run.commands["01"][:1], *run.record_flags(tmp_path, workers=1))
+    result = run_stage(*run.commands["01"][:1], *record_flags(tmp_path, workers=1))
     assert result.returncode == 0, result.stderr
     for number in range(2):
         name = f"doomrnn_{number}.h5"
@@ -197,19 +198,19 @@ def test_rnn(run):
 
 
 def test_controller(run):
-    controller, parameters, notes = load_controller(run.controller / "controller.h5")
+    controller, parameters, notes = load_controller(run.controller)
     assert (controller.inputs, controller.size) == (8 + 32, 40)
     assert parameters.shape == (40,)
     assert notes["game"] == "doomrnn"
-    result = json.loads((run.controller / "scores.json").read_text())
+    result = json.loads((run.search / "scores.json").read_text())
     assert {"dream", "game", "held_random", "constant"} <= set(result["scores"])
     for score in result["scores"].values():
         assert score["episodes"] == 3
         assert score["interval"][0] <= score["mean"] <= score["interval"][1]
-    rows = read_json_lines(run.controller / "metrics.jsonl")
+    rows = read_json_lines(run.search / "metrics.jsonl")
     assert [row["generation"] for row in rows] == [1, 2]
-    assert b"ftyp" in (run.controller / "film.mp4").read_bytes()[:12]
-    check_run_folder(run.controller)
+    assert b"ftyp" in (run.search / "film.mp4").read_bytes()[:12]
+    check_run_folder(run.search)
 
 
 @pytest.mark.parametrize("number", ["01", "02", "03", "04", "05"])
@@ -249,11 +250,11 @@ def test_shares_encoded_by_several_jobs_are_joined(run, tmp_path, capsys):
 
 
 def test_a_controller_records(run, tmp_path):
-    flags = run.record_flags(tmp_path, workers=2, policy=run.controller / "controller.h5")
+    flags = record_flags(tmp_path, workers=2, policy=run.controller)
     result = run_stage("01_generate_data.py", *flags, "--total_episodes", 2)
     assert result.returncode == 0, result.stderr
     path = tmp_path / "doomrnn_0.h5"
-    assert batch_attributes(path)["policy"] == str(run.controller / "controller.h5")
+    assert batch_attributes(path)["policy"] == str(run.controller)
     with h5py.File(path) as file, h5py.File(run.rollouts / "doomrnn_0.h5") as random:
         check_episode(file["episode_00000"])
         actions = [f["episode_00000/actions"][:20] for f in (file, random)]
@@ -267,16 +268,15 @@ def test_evolving_in_the_game(run, tmp_path):
     assert "generation 2: game mean" in result.stdout
     parameters, notes = load_controller(tmp_path / "controller.h5")[1:]
     assert notes["train_in"] == "game"
-    assert (parameters != load_controller(run.controller / "controller.h5")[1]).any()
+    assert (parameters != load_controller(run.controller)[1]).any()
     result = run_stage(*command, "--train_in", "dream", "--generations", 3)
     assert result.returncode == 2
     assert "of a search with {'train_in': 'game'}" in result.stderr
 
 
-def test_report(run, tmp_path):
-    page = tmp_path / "report.html"
-    write_report(page, run.vae, run.rnn, run.controller)
-    text = page.read_text()
+def test_report(run):
+    write_report(run)
+    text = run.report.read_text()
     assert text.count("data:image/png;base64,") >= 5
     assert "data:video/mp4;base64," in text
     assert 'src="http' not in text

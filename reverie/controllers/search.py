@@ -20,6 +20,7 @@ from reverie.reports.plots import save_curves
 from reverie.reports.scores import sentence, summary
 from reverie.rollouts.policies import REFERENCES, episode_seeds
 from reverie.rollouts.workers import GameWorkers
+from reverie.runs import CONTROLLER, METRICS, SCORES
 
 
 class Search:
@@ -95,7 +96,7 @@ class Search:
     @property
     def log(self) -> Path:
         """Where the generations are logged."""
-        return self.args.output_folder / "metrics.jsonl"
+        return self.args.output_folder / METRICS
 
     def resume(self) -> None:
         """Continue where an earlier start was stopped."""
@@ -186,7 +187,7 @@ def finish(search: Search, survival: dict) -> None:
     notes |= {"rnn_weights": str(args.rnn_weights.resolve()), "train_in": args.train_in}
     notes |= {"options": search.options, "temperature": args.temperature}
     notes |= {"sigma_temperature": args.sigma_temperature}
-    path = args.output_folder / "controller.h5"
+    path = args.output_folder / CONTROLLER
     save_controller(path, search.controller, search.evolution.mean, notes)
     blind = {policy: search.score(policy, seeds) for policy in REFERENCES}
     original = search.options | game_class(args.game).scored_with
@@ -227,5 +228,5 @@ def _score(search: Search, seeds: list[int], blind: dict, survival: dict) -> Non
         seeds[0],
         game_class(args.game).fps,
     )
-    write_json(folder / "scores.json", {"scores": scores, "survival": survival})
+    write_json(folder / SCORES, {"scores": scores, "survival": survival})
     print(f"controller, scores and film in {folder}")

@@ -14,6 +14,7 @@ from reverie.masks.methods import UNTAUGHT, trained_methods
 from reverie.masks.pictures import outlined, tinted
 from reverie.masks.refinement import REFINED, best_radius, refined
 from reverie.reports.plots import SHOWN, evenly, save_picture, tile
+from reverie.runs import SCORES
 from reverie.stage import progress, stop_signal
 
 UNREFINED = ("full mask", "exact masks (ceiling)")
@@ -84,7 +85,7 @@ def evaluate(folder: Path, moments: Moments, cell: int) -> dict:
     if rows := gallery_rows(tested, masks):
         save_picture(folder / "gallery.png", tile(list(rows.values())))
     counts = {"test_frames": len(tested.frames), "truth_share": float(tested.truth.mean())}
-    write_json(folder / "scores.json", counts | {"methods": results})
+    write_json(folder / SCORES, counts | {"methods": results})
     write_text(folder / "table.md", table([results]))
     return results
 
@@ -177,7 +178,7 @@ def read_scores(folders: list[Path]) -> list[dict]:
     Raises:
         InputError: one of them was not evaluated.
     """
-    paths = [folder / "scores.json" for folder in folders]
+    paths = [folder / SCORES for folder in folders]
     for path in paths:
         if not path.is_file():
             raise InputError(f"{path}: not there; run 06_critic_masks.py evaluate first")

@@ -16,6 +16,7 @@ from reverie.masks.lesson import load_network, weights_path
 from reverie.masks.methods import LEARNED
 from reverie.masks.show import RUNS
 from reverie.reports.export import origin
+from reverie.runs import MASKS_FOLDER, SCORES
 from reverie.stage import conduct
 from reverie.training.weights import save_weights
 
@@ -30,7 +31,7 @@ def export(run: Path, folder: Path) -> list[Path]:
     Raises:
         InputError: a network is missing or damaged, or the run is not evaluated.
     """
-    scores = run / "scores.json"
+    scores = run / SCORES
     if not scores.is_file():
         raise InputError(f"{scores}: not there; run 06_critic_masks.py evaluate first")
     written = []
@@ -53,7 +54,7 @@ def main(argv: list[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--run", type=Path, default=Path("critic_masks_folder"))
+    parser.add_argument("--run", type=Path, default=MASKS_FOLDER)
     parser.add_argument("--folder", type=Path, default=Path("pretrained/crafter_masks"))
     args = parser.parse_args(argv)
     for path in export(args.run, args.folder):

@@ -17,6 +17,7 @@ from reverie.masks.refinement import REFINED
 from reverie.reports.films import SCALE, save_film
 from reverie.reports.plots import save_picture, tile
 from reverie.rollouts.storage import find_batches, iterate_episodes
+from reverie.runs import SCORES
 
 RUNS = ("vae", "local", "masks")  # runs whose masks are shown
 PRETRAINED = Path(__file__).resolve().parents[2] / "pretrained"
@@ -75,7 +76,7 @@ def marked(folder: Path, name: str, frames: np.ndarray, scores: np.ndarray) -> d
         frames: `(N, H, W, 3)` uint8.
         scores: of the method before it is refined, `(N, H, W)`.
     """
-    path = folder / "scores.json"
+    path = folder / SCORES
     known = json.loads(path.read_text())["methods"].get(name) if path.is_file() else None
     if known is None:
         return {}

@@ -20,6 +20,7 @@ from reverie.masks.show import views
 from reverie.mixtures.figures import DPI
 from reverie.mixtures.tables import markdown_table
 from reverie.reports.plots import evenly
+from reverie.runs import SCORES
 
 if TYPE_CHECKING:
     from IPython.display import Markdown
@@ -33,7 +34,7 @@ def evaluated_runs(folder: str) -> list[Path]:
     Raises:
         InputError: there are none.
     """
-    runs = sorted(path.parent for path in Path(folder).glob("*/scores.json"))
+    runs = sorted(path.parent for path in Path(folder).glob(f"*/{SCORES}"))
     if not runs:
         raise InputError(
             f"{folder}: no evaluated runs; make one with: python 06_critic_masks.py all "

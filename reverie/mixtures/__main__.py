@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 from reverie.artifacts import UNREADABLE, InputError, atomic_path, file_hash, write_json
 from reverie.mixtures.world_model import check_world, load_world, world_name
+from reverie.runs import METRICS, RUN_FOLDER, RunFolder
 from reverie.stage import conduct, progress, stop_signal
 
 if TYPE_CHECKING:
@@ -46,12 +47,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--rollouts", type=Path, default=Path("runs/doom/rollouts"))
+    parser.add_argument("--rollouts", type=Path, default=RunFolder(RUN_FOLDER).rollouts)
     parser.add_argument("--vae_weights", type=Path, default=Path("pretrained/doom_vae.h5"))
     parser.add_argument(
         "--rnn_weights", type=Path, nargs="+", default=[Path("pretrained/doom_rnn_joint.h5")]
     )
-    parser.add_argument("--output_folder", type=Path, default=Path("runs/doom/analysis"))
+    parser.add_argument("--output_folder", type=Path, default=RUN_FOLDER / "analysis")
     parser.add_argument("--episodes", type=int, default=100, help="held-out ones to look at")
     parser.add_argument("--dreams", type=int, default=50, help="of each kind")
     parser.add_argument("--steps", type=int, default=1000, help="longest dream")
@@ -209,7 +210,7 @@ def collect(args: argparse.Namespace) -> None:
     note = accuracy_note(next(iter(results.values()))["detector"])
     save_figure(args.output_folder / "creativity.png", creativity(results, note))
     folders = [path.parent for path in args.rnn_weights]
-    runs = read_runs([f for f in folders if (f / "metrics.jsonl").is_file()])
+    runs = read_runs([f for f in folders if (f / METRICS).is_file()])
     if runs:
         save_figure(args.output_folder / "training.png", training_curves(runs))
     settings = {name: getattr(args, name) for name in SETTINGS}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reverie.artifacts import UNREADABLE, InputError, read_json_lines
+from reverie.runs import CONFIG, METRICS
 
 MEND = "name folders that 04_train_rnn.py wrote"
 
@@ -53,18 +54,18 @@ def read_runs(folders: list[Path]) -> list[TrainingRun]:
 
 
 def _runs_in(folder: Path) -> list[Path]:
-    found = sorted(path.parent for path in folder.glob("*/metrics.jsonl"))
-    found = [folder] if (folder / "metrics.jsonl").is_file() else found
+    found = sorted(path.parent for path in folder.glob(f"*/{METRICS}"))
+    found = [folder] if (folder / METRICS).is_file() else found
     if not found:
-        raise InputError(f"{folder}: no run with a metrics.jsonl there; {MEND}")
+        raise InputError(f"{folder}: no run with a {METRICS} there; {MEND}")
     return found
 
 
 def _read(folder: Path) -> TrainingRun:
     try:
-        config = json.loads((folder / "config.json").read_text())
+        config = json.loads((folder / CONFIG).read_text())
         flags, latents = config["arguments"], config["inputs"]["latents"]["hash"]
-        rows = read_json_lines(folder / "metrics.jsonl")
+        rows = read_json_lines(folder / METRICS)
         run = TrainingRun(
             name=folder.name,
             mixtures=flags["num_mixtures"],

@@ -11,6 +11,7 @@ from reverie.controllers.agents import check_same_vae
 from reverie.dreams.memory import load_first_frames, load_rnn, read_rnn_header
 from reverie.latents.encoding import load_vae, read_vae_header
 from reverie.rollouts.policies import OPEN_LOOP
+from reverie.runs import RNN_WEIGHTS
 
 if TYPE_CHECKING:
     from reverie.models.mdn_rnn import MDNRNN
@@ -78,4 +79,4 @@ def load_world(vae_weights: Path, rnn_weights: Path, joint: bool = True) -> Worl
 def world_name(rnn_weights: Path) -> str:
     """Return the name of a run: its folder's, or the file's where weights lie by themselves."""
     path = Path(rnn_weights)
-    return path.resolve().parent.name if path.stem == "final_rnn_weights" else path.stem
+    return path.resolve().parent.name if path.name == RNN_WEIGHTS else path.stem

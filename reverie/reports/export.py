@@ -21,6 +21,7 @@ from reverie.controllers.controller import load_controller, save_controller
 from reverie.dreams.memory import load_first_frames, load_rnn, read_rnn_header
 from reverie.latents.encoding import load_vae, read_vae_header
 from reverie.mixtures.detectors import load_detector
+from reverie.runs import CONFIG, SCORES
 from reverie.stage import conduct
 from reverie.training.weights import save_weights
 
@@ -86,7 +87,7 @@ def _export_controller(
 def origin(weights: Path) -> dict:
     """Return command, seed and scores of the run that weights come from, as far as it says."""
     found = {}
-    for file, keys in (("config.json", ("command", "git_revision")), ("scores.json", None)):
+    for file, keys in ((CONFIG, ("command", "git_revision")), (SCORES, None)):
         path = weights.parent / file
         if path.is_file():
             content = json.loads(path.read_text())

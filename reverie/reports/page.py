@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reverie.artifacts import read_json_lines, write_text
 from reverie.reports.scores import sentence
+from reverie.runs import METRICS, SCORES, RunFolder
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
@@ -17,16 +18,10 @@ figcaption { color: #555; font-size: 90%; } figure { margin: 1.5rem 0; }
 """
 
 
-def write_report(path: Path, vae: Path, rnn: Path, controller: Path) -> None:
-    """Write a page that needs no other file.
-
-    Args:
-        path: the page.
-        vae: run folder of stage 2.
-        rnn: run folder of stage 4.
-        controller: run folder of stage 5.
-    """
-    result = json.loads((controller / "scores.json").read_text())
+def write_report(folder: RunFolder) -> None:
+    """Write a page about a finished run that needs no other file."""
+    vae, rnn, controller = folder.vae, folder.rnn, folder.search
+    result = json.loads((controller / SCORES).read_text())
     scores = result["scores"]
     last = sorted((vae / "reconstructions").glob("*.png"))[-1]
     parts = [
@@ -57,7 +52,7 @@ def write_report(path: Path, vae: Path, rnn: Path, controller: Path) -> None:
     ]
     body = "\n".join(parts)
     page = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Reverie</title>\n'
-    write_text(path, f"{page}<style>{STYLE}</style>\n<body>\n{body}\n</body></html>\n")
+    write_text(folder.report, f"{page}<style>{STYLE}</style>\n<body>\n{body}\n</body></html>\n")
 
 
 def _score_row(name: str, score: dict) -> list:
@@ -72,13 +67,13 @@ def _survival_row(name: str, row: dict) -> list:
 
 
 def _errors(vae: Path) -> tuple[list, list]:
-    rows = read_json_lines(vae / "metrics.jsonl")
+    rows = read_json_lines(vae / METRICS)
     names = [name for name in rows[-1] if name.startswith("mse")]
     return ["epoch", *names], [[row["epoch"], *(f"{row[n]:.4f}" for n in names)] for row in rows]
 
 
 def _nats(rnn: Path) -> tuple[list, list]:
-    scores = json.loads((rnn / "scores.json").read_text())
+    scores = json.loads((rnn / SCORES).read_text())
     size = scores["latent_size"]
     rows = [[n, f"{v:.2f}", f"{v / size:.3f}"] for n, v in scores["nats_per_frame"].items()]
     return ["held-out episodes", "nats per frame", "per dimension"], rows

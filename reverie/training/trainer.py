@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reverie.artifacts import write_json_lines
+from reverie.runs import METRICS
 from reverie.stage import Stopped, progress, stop_signal
 from reverie.training.weights import load_checkpoint, save_checkpoint
 
@@ -206,7 +207,7 @@ class Trainer:
         return {f"val_{name}": value for name, value in means.row().items()}
 
     def _log(self, row: dict) -> None:
-        write_json_lines(self.folder / "metrics.jsonl", self.progress.history)
+        write_json_lines(self.folder / METRICS, self.progress.history)
         write_tensorboard(self.folder / "logs", row)
 
 
