@@ -10,6 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from conftest import SEED
 from helpers import ROOT
 
 from reverie.artifacts import InputError, file_hash
@@ -233,7 +234,7 @@ def test_judging_a_detector():
 def test_training_runs_are_read(run, tmp_path):
     runs = read_runs([run.root / "rnn", run.rnn])
     assert [r.name for r in runs] == ["rnn", "rnn"]
-    assert (runs[0].mixtures, runs[0].mixture, runs[0].seed) == (5, "joint", 0)
+    assert (runs[0].mixtures, runs[0].mixture, runs[0].seed) == (5, "joint", SEED)
     row = training_table(runs)[0]
     scores = json.loads((run.rnn / "scores.json").read_text())["nats_per_frame"]
     assert row["held out"] == pytest.approx(scores["mixture"])
