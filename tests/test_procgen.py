@@ -7,7 +7,7 @@ from helpers import assert_same_rollouts, run_stage
 
 from reverie.artifacts import InputError
 from reverie.games import FAMILIES, game_class, heist, make_game
-from reverie.rollouts.hosts import GameHost
+from reverie.rollouts.game_process import GameProcess
 from reverie.rollouts.policies import open_loop_actions
 
 NAMES = next(family.names for family in FAMILIES if family.module == "procgen")
@@ -58,7 +58,7 @@ def test_procgens_own_limit_truncates():
 
 @pytest.mark.parametrize("time_steps", [1000, 20])
 def test_many_at_a_time_are_what_each_is_alone(time_steps, tmp_path):
-    host = GameHost("starpilot", OPTIONS | {"time_steps": time_steps})
+    host = GameProcess("starpilot", OPTIONS | {"time_steps": time_steps})
     host.game.at_once = 2
     jobs = [(seed, tmp_path / f"{seed}.h5") for seed in JOBS]
     together = host.play_many(jobs, "held_random")

@@ -9,6 +9,7 @@ import numpy as np
 from reverie.artifacts import InputError, file_hash
 from reverie.backend import compiled
 from reverie.controllers.controller import Controller, load_controller
+from reverie.rollouts.lockstep import play_in_lockstep
 from reverie.rollouts.workers import GameWorkers
 
 if TYPE_CHECKING:
@@ -78,34 +79,13 @@ def play(workers: GameWorkers, agents: Agents, jobs: list[Job]) -> Iterator[tupl
     Yields:
         Number of the job, length of its episode, return.
     """
-    waiting = iter(range(len(jobs)))
-    running: dict[int, int] = {}
-    steps, totals = np.zeros(len(jobs), int), np.zeros(len(jobs))
-    frames = np.zeros((len(workers.connections), 64, 64, 3), np.uint8)
 
-    def begin(agent: int) -> None:
-        running.pop(agent, None)
-        job = next(waiting, None)
-        if job is not None:
-            parameters, seed, path = jobs[job]
-            agents.begin(agent, parameters, seed)
-            workers.send(agent, "reset", seed, path)
-            frames[agent] = workers.receive(agent)
-            running[agent] = job
+    def begin(agent: int, job: int) -> None:
+        parameters, seed, _ = jobs[job]
+        agents.begin(agent, parameters, seed)
 
-    for agent in range(len(workers.connections)):
-        begin(agent)
-    while running:
-        actions = agents.act(frames)
-        for agent in running:
-            workers.send(agent, "step", actions[agent])
-        for agent, job in list(running.items()):
-            frames[agent], reward, done = workers.receive(agent)
-            steps[job] += 1
-            totals[job] += reward
-            if done:
-                yield job, int(steps[job]), float(totals[job])
-                begin(agent)
+    episodes = [(seed, path) for _, seed, path in jobs]
+    yield from play_in_lockstep(workers, episodes, begin, agents.act)
 
 
 def check_same_vae(weights: Path, notes: dict, vae: Path) -> None:
@@ -146,7 +126,7 @@ def agent_player(path: Path, game: str) -> "Player":
     vae, rnn = load_vae(vae_path), load_rnn(rnn_path)
 
     def record(workers: GameWorkers, jobs: list[tuple[int, Path]]) -> Iterator[int]:
-        agents = Agents(vae, rnn, controller, len(workers.connections))
+        agents = Agents(vae, rnn, controller, len(workers))
         for _, steps, _ in play(workers, agents, [(parameters, seed, p) for seed, p in jobs]):
             yield steps
 

@@ -33,7 +33,7 @@ class GameScorer:
         self, workers: GameWorkers, vae: "VAE", rnn: "MDNRNN", controller: Controller
     ) -> None:
         self.workers, self.controller = workers, controller
-        self._agents = Agents(vae, rnn, controller, len(workers.connections))
+        self._agents = Agents(vae, rnn, controller, len(workers))
 
     def returns(self, parameters: np.ndarray, seeds: list[int]) -> np.ndarray:
         """Play every controller on every seed; return `(N, len(seeds))`."""

@@ -18,6 +18,7 @@ from reverie.controllers.controller import Controller, load_controller
 from reverie.games import game_class
 from reverie.reports.films import save_film, save_strip
 from reverie.reports.plots import as_bytes
+from reverie.rollouts.lockstep import play_in_lockstep
 from reverie.rollouts.workers import GameWorkers
 from reverie.stage import conduct
 
@@ -33,17 +34,21 @@ def film_game(
     workers: GameWorkers, agents: Agents, parameters: np.ndarray, seed: int, longest: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Play with one agent; return frames `(T, 64, 64, 3)` and what its VAE saw of them."""
-    count = len(workers.connections)
-    agents.begin(0, parameters, seed)
-    workers.send(0, "reset", seed)
-    frame, done = workers.receive(0), False
-    frames, seen = [], []
-    while not done and len(frames) < longest:
-        actions = agents.act(np.repeat(frame[None], count, axis=0))
-        frames.append(frame)
+    frames: list[np.ndarray] = []
+    seen: list[np.ndarray] = []
+
+    def begin(agent: int, _: int) -> None:
+        agents.begin(agent, parameters, seed)
+        frames.clear()
+        seen.clear()
+
+    def act(observations: np.ndarray) -> np.ndarray:
+        actions = agents.act(observations)
+        frames.append(observations[0].copy())
         seen.append(np.asarray(agents.latents)[0])
-        workers.send(0, "step", actions[0])
-        frame, _, done = workers.receive(0)
+        return actions
+
+    list(play_in_lockstep(workers, [(seed, None)], begin, act, longest))
     return np.stack(frames), decode(agents.vae, np.stack(seen))
 
 
@@ -100,7 +105,7 @@ def film_agent(
         fps: frames a second.
         longest: frames, at most.
     """
-    agents = Agents(*networks, controller, len(workers.connections))
+    agents = Agents(*networks, controller, len(workers))
     played, seen = film_game(workers, agents, parameters, seed, longest)
     dreamt = film_dream(dream, networks[0], controller, parameters, seed, longest)
     films = {"game": played, "seen by the VAE": seen, "dream": dreamt}

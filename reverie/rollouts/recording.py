@@ -34,7 +34,7 @@ def named_player(policy: str, at_once: int = 1) -> Player:
             yield steps
 
     def play_many(workers: GameWorkers, jobs: list[tuple[int, Path]]) -> Iterator[int]:
-        share = min(ROUNDS * at_once, -(-len(jobs) // len(workers.connections)))
+        share = min(ROUNDS * at_once, -(-len(jobs) // len(workers)))
         parts = [(jobs[start : start + share], policy) for start in range(0, len(jobs), share)]
         for _, results in workers.map("play_many", parts):
             yield from (steps for steps, _ in results)

@@ -66,6 +66,12 @@ class EpisodeBuilder:
         self.infos.append(info)
         self.steps.append((action, reward, terminated, truncated))
 
+    def take_frames(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Return the frames and their ground truth, and keep them no longer."""
+        frames, infos = np.array(self.observations), self._stacked_infos()
+        self.observations, self.infos = [], []
+        return frames, infos
+
     def build(self) -> Episode:
         """Return the episode as arrays."""
         actions, rewards, terminations, truncations = zip(*self.steps)
@@ -76,8 +82,12 @@ class EpisodeBuilder:
             rewards=np.array(rewards, np.float32),
             terminations=np.array(terminations, bool),
             truncations=np.array(truncations, bool),
-            infos={key: np.array([info[key] for info in self.infos]) for key in self.infos[0]},
+            infos=self._stacked_infos(),
         )
+
+    def _stacked_infos(self) -> dict[str, np.ndarray]:
+        keys = self.infos[0] if self.infos else ()
+        return {key: np.array([info[key] for info in self.infos]) for key in keys}
 
 
 def _plain(actions: np.ndarray) -> np.ndarray:
@@ -92,16 +102,21 @@ def write_episode(path: Path, episode: Episode) -> None:
     """
     with atomic_hdf5(path, durable=False) as file:
         group = file.create_group("episode")
-        group.attrs["seed"] = episode.seed
-        group.attrs["total_steps"] = len(episode.rewards)
         group["observations"] = episode.observations  # compression costs more time than the game
-        for name in ("actions", "rewards", "terminations", "truncations"):
-            group[name] = getattr(episode, name)
+        write_steps(group, episode)
         for name, values in episode.infos.items():
-            group.create_dataset(f"infos/{name}", data=values, **_packing(values))
+            group.create_dataset(f"infos/{name}", data=values, **packing(values))
 
 
-def _packing(values: np.ndarray) -> dict:
+def write_steps(group: h5py.Group, episode: Episode) -> None:
+    """Write what an episode has of each step, and its attributes."""
+    group.attrs["seed"] = episode.seed
+    group.attrs["total_steps"] = len(episode.rewards)
+    for name in ("actions", "rewards", "terminations", "truncations"):
+        group[name] = getattr(episode, name)
+
+
+def packing(values: np.ndarray) -> dict:
     """Compress masks, which are almost all zeros, a few whole frames at a time."""
     if values.ndim == 1:
         return {}

@@ -1,19 +1,21 @@
-"""What plays a game inside a worker: step by step from outside, or whole episodes at once."""
+"""What a worker's process does: play its game step by step, or whole episodes at once."""
 
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from reverie.games import make_game
+from reverie.rollouts.episode_writer import EpisodeWriter
 from reverie.rollouts.policies import OPEN_LOOP, chooser, open_loop_actions
-from reverie.rollouts.storage import EpisodeBuilder, write_episode
+from reverie.rollouts.storage import write_episode
 
 Result = tuple[int, float]  # length and return of an episode
 
 
-class GameHost:
-    """A game inside a worker.
+class GameProcess:
+    """A game in a process of its own.
 
     Args:
         game: the game's name.
@@ -27,19 +29,15 @@ class GameHost:
     def reset(self, seed: int, path: Path | None = None) -> np.ndarray:
         """Start an episode, recorded to `path` if there is one; return the first frame."""
         observation, self.info = self.game.reset(seed=seed)
-        self.path = path
-        self.builder = EpisodeBuilder(seed, observation, self.info) if path else None
+        self._writer = EpisodeWriter(path, seed, observation, self.info) if path else None
         return observation
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool]:
         """Play one step; return frame, reward and whether the episode is over."""
         observation, reward, terminated, truncated, self.info = self.game.step(action)
-        done = terminated or truncated
-        if self.builder is not None:
-            self.builder.add(action, observation, reward, terminated, truncated, self.info)
-            if done:
-                write_episode(self.path, self.builder.build())
-        return observation, reward, done
+        if self._writer is not None:
+            self._writer.add(action, observation, reward, terminated, truncated, self.info)
+        return observation, reward, terminated or truncated
 
     def play(self, seed: int, policy: str, path: Path | None = None) -> Result:
         """Play a whole episode with a policy by name."""
@@ -79,40 +77,36 @@ class GameHost:
             Of each its length and return.
         """
         batch = self.game.batch(min(len(jobs), self.game.at_once))
-        waiting = iter(range(len(jobs)))
+        waiting = deque(enumerate(jobs))
         results: list[Result] = [(0, 0.0)] * len(jobs)
-        running: dict[int, tuple[int, EpisodeBuilder, Callable]] = {}
-        coming: dict[int, int] = {}
+        running: dict[int, tuple[int, EpisodeWriter, Callable]] = {}
+        coming: dict[int, tuple[int, tuple[int, Path]]] = {}
 
         def expect(slot: int) -> None:
-            job = next(waiting, None)
-            if job is not None:
-                coming[slot] = job
-                batch.queue(slot, jobs[job][0])
+            if waiting:
+                coming[slot] = waiting.popleft()
+                batch.queue(slot, coming[slot][1][0])
 
         def begin(slot: int, frame: np.ndarray, info: dict) -> None:
-            job = coming.pop(slot)
-            seed = jobs[job][0]
-            running[slot] = job, EpisodeBuilder(seed, frame, info), self._chooser(policy, seed)
+            number, (seed, path) = coming.pop(slot)
+            writer = EpisodeWriter(path, seed, frame, info)
+            running[slot] = number, writer, self._chooser(policy, seed)
             expect(slot)
 
         for slot in range(batch.count):
             expect(slot)
         while running or coming:
             actions = {
-                slot: choose(len(builder.steps), builder.observations[-1], builder.infos[-1])
-                for slot, (_, builder, choose) in running.items()
+                slot: choose(writer.length, writer.observation, writer.info)
+                for slot, (_, writer, choose) in running.items()
             }
             for slot, step in batch.step(actions):
-                job, builder, _ = running[slot]
-                builder.add(actions[slot], *step)
-                if step[2] or step[3]:  # terminated or truncated
+                number, writer, _ = running[slot]
+                writer.add(actions[slot], *step)
+                _, reward, terminated, truncated, _ = step
+                results[number] = writer.length, results[number][1] + reward
+                if terminated or truncated:
                     del running[slot]
-                    write_episode(jobs[job][1], builder.build())
-                    results[job] = (
-                        len(builder.steps),
-                        sum(reward for _, reward, *_ in builder.steps),
-                    )
             for slot in set(coming) - set(running):
                 if slot in batch.fresh:
                     begin(slot, *batch.fresh[slot])
