@@ -25,6 +25,7 @@ import sys
 from pathlib import Path
 
 from reverie.artifacts import InputError, require_file
+from reverie.cores import usable_cores
 from reverie.games import add_game_flags, game_class, game_options
 from reverie.rollouts.policies import POLICIES
 from reverie.rollouts.recording import Player, Recorder, named_player
@@ -53,7 +54,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     play.add_argument("--seed", type=int, default=0, help="decides every episode")
     play.add_argument("--render", action="store_true", help="show the game in a window")
-    play.add_argument("--workers", type=int, default=os.cpu_count(), help="games at a time")
+    play.add_argument("--workers", type=int, default=usable_cores(), help="games at a time")
     add_game_flags(parser)
     args = parser.parse_args(argv)
     for flag in ("total_episodes", "batch_size", "time_steps", "workers"):

@@ -25,13 +25,13 @@ Writes `<output_folder>/controller.h5` (the mean of the search), `scores.json`, 
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 from reverie.artifacts import write_config
 from reverie.controllers.agents import check_same_vae
 from reverie.controllers.controller import FEATURES, load_controller
+from reverie.cores import usable_cores
 from reverie.dreams.memory import read_rnn_header
 from reverie.games import add_game_flags, game_options
 from reverie.latents.encoding import read_vae_header
@@ -72,7 +72,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     score.add_argument("--eval_every", type=int, default=25, help="generations")
     score.add_argument("--eval_episodes", type=int, default=100, help="of the real game")
     score.add_argument(
-        "--workers", type=int, default=min(32, 4 * os.cpu_count()), help="games at a time"
+        "--workers", type=int, default=min(32, 4 * usable_cores()), help="games at a time"
     )
     add_game_flags(parser)
     args = parser.parse_args(argv)

@@ -8,7 +8,8 @@ from multiprocessing import get_context
 import vizdoom
 
 from benchmarks.rows import Row, alternate, compare, seconds
-from benchmarks.workplace import GAME, OPTIONS, POLICY, Workplace, cores, recorder
+from benchmarks.workplace import GAME, OPTIONS, POLICY, Workplace, recorder
+from reverie.cores import usable_cores
 from reverie.games import game_class
 from reverie.rollouts.policies import episode_seeds, open_loop_actions
 from reverie.rollouts.workers import GameWorkers
@@ -19,7 +20,7 @@ bare: dict[str, vizdoom.DoomGame] = {}  # the engine of a process of the referen
 
 def measure(place: Workplace) -> list[Row]:
     """Measure steps a second of a worker, alone and with one worker a core."""
-    rates = {count: _rates(place, count) for count in sorted({1, cores()})}
+    rates = {count: _rates(place, count) for count in sorted({1, usable_cores()})}
     rows = [
         compare(
             f"recording, {count} worker{'s' * (count > 1)}",
@@ -29,9 +30,9 @@ def measure(place: Workplace) -> list[Row]:
         )
         for count, pair in rates.items()
     ]
-    if cores() > 1:
-        ours, reference = (rates[cores()][i] / rates[1][i] for i in range(2))
-        what = f"recording, from 1 worker to {cores()}"
+    if usable_cores() > 1:
+        ours, reference = (rates[usable_cores()][i] / rates[1][i] for i in range(2))
+        what = f"recording, from 1 worker to {usable_cores()}"
         rows.append(compare(what, ours, reference, "times faster", "bare ViZDoom loop"))
     return rows
 

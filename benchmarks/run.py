@@ -24,6 +24,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from reverie.artifacts import write_json, write_text
+from reverie.cores import usable_cores
 
 SUBJECTS = (
     "recording",
@@ -99,10 +100,8 @@ def keep(subject: str, rows: list[dict]) -> None:
 
 def machine() -> dict:
     """Return on what the figures were measured."""
-    from benchmarks.workplace import cores
-
     versions = {name: metadata.version(name) for name in PACKAGES}
-    return {"processor": _processor(), "cores": cores(), "packages": versions}
+    return {"processor": _processor(), "cores": usable_cores(), "packages": versions}
 
 
 def _processor() -> str:

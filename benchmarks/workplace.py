@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reverie.backend import start_backend
+from reverie.cores import usable_cores
 from reverie.rollouts.recording import Recorder, named_player
 from reverie.rollouts.storage import episode_lengths, find_batches
 from reverie.rollouts.workers import GameWorkers
@@ -23,11 +24,6 @@ POLICY = "held_random"
 OPTIONS = {"difficulty": 4, "time_steps": 2100}
 BATCHES = 4  # files of rollouts
 ROOT = Path(__file__).resolve().parent.parent
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def stage(name: str) -> ModuleType:
@@ -69,7 +65,7 @@ class Workplace:
         if not folder.exists():
             episodes = self.size(16, 2)  # past the buffer of `FrameStream` with all batches
             record = recorder(folder)
-            with GameWorkers(GAME, OPTIONS, cores()) as workers:
+            with GameWorkers(GAME, OPTIONS, usable_cores()) as workers:
                 for batch in range(BATCHES):
                     record.record(workers, batch, batch * episodes, episodes)
         return find_batches(folder, GAME)
