@@ -180,6 +180,8 @@ def _version(package: str) -> str | None:
 
 def _git_revision() -> str | None:
     root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():  # installed, perhaps inside somebody's own repository
+        return None
     try:
         result = subprocess.run(
             ["git", "describe", "--always", "--dirty"], cwd=root, capture_output=True, text=True

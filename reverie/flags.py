@@ -6,6 +6,9 @@ Each is a `type=` of argparse, which ends with exit code 2 and the message given
 import argparse
 import math
 from collections.abc import Callable
+from pathlib import Path
+
+from reverie.runs import PRETRAINED
 
 LARGEST_RATE = 1.0  # no optimiser here learns with larger steps
 
@@ -48,6 +51,14 @@ def float_from(least: float, most: float = math.inf, above: bool = False) -> Cal
         return value
 
     return number
+
+
+def artifact(text: str) -> Path:
+    """Return a path; `pretrained/...` is what comes with Reverie where the folder has none."""
+    path = Path(text)
+    if path.parts[:1] == (PRETRAINED.name,) and not path.exists():
+        return PRETRAINED.joinpath(*path.parts[1:])
+    return path
 
 
 def share(text: str) -> tuple[int, int]:

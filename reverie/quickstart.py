@@ -85,8 +85,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, default=RUN_FOLDER)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
+    stages = PIPELINE.stages(args.folder, args.seed)
+    if not (ROOT / stages[0].script).is_file():
+        parser.error(f"{ROOT}: no numbered scripts there; run this in a clone of the repository")
     begin, folder = time.perf_counter(), RunFolder(args.folder)
-    if code := run_stages(PIPELINE.stages(args.folder, args.seed), folder.costs):
+    if code := run_stages(stages, folder.costs):
         return code
     write_report(folder)
     print(f"\n== done in {(time.perf_counter() - begin) / 60:.1f} minutes; open {folder.report}")

@@ -31,6 +31,10 @@ CONTROLLER_FOLDER = Path("controller")
 MASKS_FOLDER = Path("critic_masks_folder")
 RUN_FOLDER = Path("runs/doom")  # of `make run`
 
+# What comes with Reverie; links in the repository, plain folders where it is installed.
+PRETRAINED = Path(__file__).resolve().parent / "pretrained"
+NOTEBOOKS = Path(__file__).resolve().parent / "notebooks"
+
 
 @dataclass(frozen=True)
 class RunFolder:

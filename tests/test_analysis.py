@@ -31,7 +31,7 @@ from reverie.mixtures.training_runs import read_runs, training_table
 from reverie.mixtures.world_model import check_world, load_world
 from reverie.reports.export import export
 from reverie.reports.notebooks import absent, execute
-from reverie.reports.notebooks import parameters as told_of
+from reverie.reports.notebooks import parameters as parameters_of
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PRETRAINED = ROOT / "pretrained"
@@ -303,9 +303,9 @@ def parameters(run, masks_run, name, folder):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebooks_run_from_top_to_bottom(run, masks_run, analysed, tmp_path, path):
-    told = parameters(run, masks_run, path.stem, analysed)
-    told = {name: str(v) if isinstance(v, Path) else v for name, v in told.items()}
-    execute(path, tmp_path / path.name, told)
+    values = parameters(run, masks_run, path.stem, analysed)
+    values = {name: str(v) if isinstance(v, Path) else v for name, v in values.items()}
+    execute(path, tmp_path / path.name, values)
     cells = json.loads((tmp_path / path.name).read_text())["cells"]
     outputs = [output for cell in cells for output in cell.get("outputs", [])]
     assert any("image/png" in output.get("data", {}) for output in outputs)
@@ -320,13 +320,11 @@ def test_a_notebook_that_fails_is_named(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_notebooks_are_told_of_another_run(tmp_path):
-    assert told_of(NOTEBOOKS[3], ROOT / "runs" / "doom") == {}
-    told = told_of(NOTEBOOKS[3], tmp_path)
-    assert told == {"folders": ["../pretrained/runs", f"{tmp_path}/rnn"]}
-    told = told_of(NOTEBOOKS[0], tmp_path)
-    assert told == {"rollouts": f"{tmp_path}/rollouts"}
-    assert told_of(NOTEBOOKS[6], tmp_path) == {}
+def test_notebooks_are_parameters_of_another_run(tmp_path):
+    assert parameters_of(NOTEBOOKS[3], ROOT / "runs" / "doom") == {}
+    assert parameters_of(NOTEBOOKS[3], tmp_path) == {"folders": ["../pretrained/runs", f"{tmp_path}/rnn"]}
+    assert parameters_of(NOTEBOOKS[0], tmp_path) == {"rollouts": f"{tmp_path}/rollouts"}
+    assert parameters_of(NOTEBOOKS[6], tmp_path) == {}
 
 
 def test_a_notebook_without_its_own_run_is_left_out():

@@ -15,6 +15,7 @@ from reverie.artifacts import InputError
 from reverie.backend import compiled
 from reverie.controllers.agents import Agents, check_networks
 from reverie.controllers.controller import Controller, load_controller
+from reverie.flags import artifact
 from reverie.games import game_class
 from reverie.reports.films import save_film, save_strip
 from reverie.reports.plots import as_bytes
@@ -118,7 +119,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("controller", type=Path, help="the controller.h5 of stage 5")
+    parser.add_argument("controller", type=artifact, help="the controller.h5 of stage 5")
     parser.add_argument("--output", type=Path, default=Path("film.mp4"))
     parser.add_argument("--seed", type=int, default=0, help="of the episode and of the dream")
     return parser.parse_args(argv)

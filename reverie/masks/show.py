@@ -17,10 +17,9 @@ from reverie.masks.refinement import REFINED
 from reverie.reports.films import SCALE, save_film
 from reverie.reports.plots import save_picture, tile
 from reverie.rollouts.storage import find_batches, iterate_episodes
-from reverie.runs import SCORES
+from reverie.runs import PRETRAINED, SCORES
 
 RUNS = ("vae", "local", "masks")  # runs whose masks are shown
-PRETRAINED = Path(__file__).resolve().parents[2] / "pretrained"
 MEND = "hand over a frame of 64x64 pixels as 01_generate_data.py records it"
 
 

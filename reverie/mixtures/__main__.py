@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reverie.artifacts import UNREADABLE, InputError, atomic_path, file_hash, write_json
+from reverie.flags import artifact
 from reverie.mixtures.world_model import check_world, load_world, world_name
 from reverie.runs import METRICS, RUN_FOLDER, RunFolder
 from reverie.stage import conduct, progress, stop_signal
@@ -48,9 +49,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--rollouts", type=Path, default=RunFolder(RUN_FOLDER).rollouts)
-    parser.add_argument("--vae_weights", type=Path, default=Path("pretrained/doom_vae.h5"))
+    parser.add_argument("--vae_weights", type=artifact, default="pretrained/doom_vae.h5")
     parser.add_argument(
-        "--rnn_weights", type=Path, nargs="+", default=[Path("pretrained/doom_rnn_joint.h5")]
+        "--rnn_weights",
+        type=artifact,
+        nargs="+",
+        default=[artifact("pretrained/doom_rnn_joint.h5")],
     )
     parser.add_argument("--output_folder", type=Path, default=RUN_FOLDER / "analysis")
     parser.add_argument("--episodes", type=int, default=100, help="held-out ones to look at")

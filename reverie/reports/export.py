@@ -19,6 +19,7 @@ from reverie.artifacts import InputError, file_hash
 from reverie.controllers.agents import check_networks, check_same_vae
 from reverie.controllers.controller import load_controller, save_controller
 from reverie.dreams.memory import load_first_frames, load_rnn, read_rnn_header
+from reverie.flags import artifact
 from reverie.latents.encoding import load_vae, read_vae_header
 from reverie.mixtures.detectors import load_detector
 from reverie.runs import CONFIG, SCORES
@@ -103,10 +104,10 @@ def main(argv: list[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--vae_weights", type=Path, required=True)
-    parser.add_argument("--rnn_weights", type=Path, required=True)
-    parser.add_argument("--detector", type=Path)
-    parser.add_argument("--controller", type=Path)
+    parser.add_argument("--vae_weights", type=artifact, required=True)
+    parser.add_argument("--rnn_weights", type=artifact, required=True)
+    parser.add_argument("--detector", type=artifact)
+    parser.add_argument("--controller", type=artifact)
     parser.add_argument("--folder", type=Path, default=Path("pretrained"))
     parser.add_argument("--name", default="doom")
     args = parser.parse_args(argv)
