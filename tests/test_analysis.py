@@ -320,9 +320,11 @@ def test_a_notebook_that_fails_is_named(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_notebooks_are_parameters_of_another_run(tmp_path):
+def test_notebooks_run_on_another_run(tmp_path):
     assert parameters_of(NOTEBOOKS[3], ROOT / "runs" / "doom") == {}
-    assert parameters_of(NOTEBOOKS[3], tmp_path) == {"folders": ["../pretrained/runs", f"{tmp_path}/rnn"]}
+    assert parameters_of(NOTEBOOKS[3], tmp_path) == {
+        "folders": ["../pretrained/runs", f"{tmp_path}/rnn"]
+    }
     assert parameters_of(NOTEBOOKS[0], tmp_path) == {"rollouts": f"{tmp_path}/rollouts"}
     assert parameters_of(NOTEBOOKS[6], tmp_path) == {}
 
