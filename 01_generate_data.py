@@ -81,7 +81,7 @@ def main(argv: list[str] | None = None) -> None:
     """Record the batches that are not there yet."""
     args = parse_args(argv)
     options = game_options(args)
-    if args.render and not game_class(args.game).windowed:
+    if args.render and not game_class(args.game, options).windowed:
         raise InputError(f"--render: {args.game} has no window; leave the flag away")
     if args.render and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise InputError("--render: there is no screen here; leave the flag away")

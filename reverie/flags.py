@@ -4,6 +4,7 @@ Each is a `type=` of argparse, which ends with exit code 2 and the message given
 """
 
 import argparse
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -67,6 +68,17 @@ def share(text: str) -> tuple[int, int]:
     if not (number.isdecimal() and count.isdecimal() and int(number) < int(count)):
         raise argparse.ArgumentTypeError(f"{text!r} is no share I/N with I from 0 to N - 1")
     return int(number), int(count)
+
+
+def json_object(text: str) -> dict:
+    """Parse a JSON object, as in `--env_kwargs '{"continuous": false}'`."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError(f"{text!r} is no JSON object, as '{{\"name\": 1}}' is one")
+    return value
 
 
 positive_int = int_from(1)

@@ -71,6 +71,98 @@ class Sleeper(Base):
         return super().step(action)
 
 
+class NaNReward(Base):
+    def reward(self):
+        return float("nan") if self.steps == 3 else 1.0
+
+
+class InfReward(Base):
+    def reward(self):
+        return float("-inf") if self.steps == 3 else 1.0
+
+
+class HugeReward(Base):
+    def reward(self):
+        return 1e39 if self.steps == 3 else 1.0
+
+
+class TextReward(Base):
+    def reward(self):
+        return "a lot" if self.steps == 3 else 1.0
+
+
+class ArrayReward(Base):
+    """What NumPy users return, all of it as good as plain numbers."""
+
+    def step(self, action):
+        frame, reward, terminated, truncated, info = super().step(action)
+        return frame, np.array([reward]), np.array(terminated), np.bool_(truncated), info
+
+
+class FloatFrames(Base):
+    def frame(self):
+        return super().frame() / 255.0
+
+
+class LaterFloatFrames(Base):
+    def frame(self):
+        return super().frame() / 255.0 if self.steps == 3 else super().frame()
+
+
+class OtherShape(Base):
+    def frame(self):
+        return super().frame()[:-1]
+
+
+class NoArray(Base):
+    def frame(self):
+        return super().frame().tolist()
+
+
+class RaisesInStep(Base):
+    def step(self, action):
+        if self.steps == 2:
+            raise ValueError("boom inside the user's step")
+        return super().step(action)
+
+
+class RaisesInReset(Base):
+    def reset(self, **options):
+        raise KeyError("level")
+
+
+class RaisesInConstructor(Base):
+    def __init__(self, **options):
+        raise FileNotFoundError(2, "No such file or directory", "/roms/my_game.bin")
+
+
+class OldReset(Base):
+    def reset(self, **options):
+        return super().reset(**options)[0]
+
+
+class OldStep(Base):
+    def step(self, action):
+        return super().step(action)[1:]
+
+
+class DictObservations(Base):
+    observation_space = gymnasium.spaces.Dict({"image": Base.observation_space})
+
+
+class DictActions(Base):
+    action_space = gymnasium.spaces.Dict({"turn": Base.action_space})
+
+
+class Sided(Base):
+    """Takes an argument that changes its actions."""
+
+    def __init__(self, render_mode=None, actions=3):
+        super().__init__(render_mode)
+        self.action_space = gymnasium.spaces.Discrete(actions)
+
+
 for _name, _class in list(globals().items()):
     if isinstance(_class, type) and issubclass(_class, Base) and _class is not Base:
         gymnasium.register(f"{_name}-v0", _class)
+gymnasium.register("Plain", Base)

@@ -53,7 +53,7 @@ def test_long_episodes_hold_what_short_ones_hold(tmp_path, length):
     episode = make_episode(length, 1)
     write_episode(tmp_path / "at_once.h5", episode)
     write(tmp_path / "short.h5", episode)
-    write(tmp_path / "long.h5", episode, kept=10)
+    write(tmp_path / "long.h5", episode, memory=10 * 64 * 64 * 3)
     merge_episodes([tmp_path / "long.h5"], tmp_path / "batch.h5", {})
     expected = contents(tmp_path / "at_once.h5")
     batch = contents(tmp_path / "batch.h5")
@@ -65,7 +65,9 @@ def test_long_episodes_hold_what_short_ones_hold(tmp_path, length):
 
 
 def test_an_episode_that_is_given_up_leaves_nothing(tmp_path):
-    writer = EpisodeWriter(tmp_path / "a.h5", 0, np.zeros((64, 64, 3), np.uint8), {}, kept=2)
+    writer = EpisodeWriter(
+        tmp_path / "a.h5", 0, np.zeros((64, 64, 3), np.uint8), {}, memory=2 * 64 * 64 * 3
+    )
     for _ in range(5):
         writer.add(0, np.zeros((64, 64, 3), np.uint8), 0.0, False, False, {})
     del writer

@@ -133,7 +133,7 @@ def main(argv: list[str] | None = None) -> None:
         raise InputError(f"--output {args.output}: films are MP4; let it end in .mp4")
     controller, parameters, notes = load_controller(args.controller)
     vae_path, rnn_path = check_networks(notes)
-    game = game_class(notes["game"])
+    game = game_class(notes["game"], notes.get("options"))
     options = {"time_steps": game.time_steps} | notes.get("options", {})
     steps = options["time_steps"]
     from reverie.dreams.dream import Dream, DreamOptions

@@ -35,7 +35,7 @@ class Search:
     def __init__(self, args: argparse.Namespace, workers: GameWorkers, options: dict) -> None:
         self.args, self.options = args, options
         self.vae, self.rnn = load_vae(args.vae_weights), load_rnn(args.rnn_weights)
-        game, rnn = game_class(args.game), self.rnn
+        game, rnn = game_class(args.game, options), self.rnn
         self.controller = Controller(
             args.features,
             rnn.latent_size,
@@ -151,7 +151,7 @@ class Search:
 
     def summary(self, returns: np.ndarray) -> dict:
         """Summarise returns, with the highest there can be if the game has one."""
-        steps = game_class(self.args.game).scored_in_steps
+        steps = game_class(self.args.game, self.options).scored_in_steps
         return summary(returns, self.args.time_steps if steps else None)
 
 
@@ -190,7 +190,7 @@ def finish(search: Search, survival: dict) -> None:
     path = args.output_folder / CONTROLLER
     save_controller(path, search.controller, search.evolution.mean, notes)
     blind = {policy: search.score(policy, seeds) for policy in REFERENCES}
-    original = search.options | game_class(args.game).scored_with
+    original = search.options | game_class(args.game, search.options).scored_with
     if original == search.options:
         _score(search, seeds, blind, survival)
         return
@@ -226,7 +226,7 @@ def _score(search: Search, seeds: list[int], blind: dict, survival: dict) -> Non
         search.controller,
         search.evolution.mean,
         seeds[0],
-        game_class(args.game).fps,
+        game_class(args.game, search.options).fps,
     )
     write_json(folder / SCORES, {"scores": scores, "survival": survival})
     print(f"controller, scores and film in {folder}")

@@ -4,6 +4,7 @@ import argparse
 import difflib
 import functools
 import importlib
+import json
 import re
 import sys
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 import gymnasium
 
 from reverie.artifacts import InputError
+from reverie.flags import json_object
 from reverie.games.game import Game
 
 
@@ -79,8 +81,13 @@ FAMILIES = (
 ATARI = Family("atari", "Atari", "ale-py", ("enduro",))
 REGISTERED = Family("registered", "gymnasium", "gymnasium", ())
 FAMILIES += (ATARI, REGISTERED)
+OURS = {  # arguments of `gymnasium.make` itself
+    "id": "name it as the game",
+    "max_episode_steps": "use --time_steps",
+    "disable_env_checker": "leave it away",
+}
 GAMES = {name: family for family in FAMILIES for name in family.names}
-ID = re.compile(r".+-v\d+")  # what gymnasium's ids look like, `namespace/Name-v0`
+ID = re.compile(r".+-v\d+|.*[/:].*")  # gymnasium's ids: `Name-v0`, `namespace/Name`, `module:Name`
 
 
 def game_family(name: str) -> Family:
@@ -91,7 +98,7 @@ def game_family(name: str) -> Family:
     """
     if name in GAMES:
         return GAMES[name]
-    if ID.fullmatch(name):
+    if ID.fullmatch(name) or name in gymnasium.registry:
         return ATARI if name.startswith("ALE/") else REGISTERED
     cartridges = _cartridges()
     if name in cartridges:
@@ -109,16 +116,26 @@ def _cartridges() -> list[str]:
         return []
 
 
-@functools.cache
-def game_class(name: str) -> type[Game]:
+def game_class(name: str, options: dict | None = None) -> type[Game]:
     """Return the environment class of a game.
 
+    Args:
+        name: the game's.
+        options: what it is played with; `env_kwargs` among them may change its actions.
+
     Raises:
-        InputError: no game has that name, or its package is not installed.
+        InputError: no game has that name, it does not start, or its package is not installed.
     """
+    return _class(name, json.dumps((options or {}).get("env_kwargs", {}), sort_keys=True))
+
+
+@functools.cache
+def _class(name: str, env_kwargs: str) -> type[Game]:
     family = game_family(name)
     try:
-        return importlib.import_module(f"reverie.games.{family.module}").environment(name)
+        module = importlib.import_module(f"reverie.games.{family.module}")
+        settings = json.loads(env_kwargs)
+        return module.environment(name, settings) if settings else module.environment(name)
     except (ImportError, gymnasium.error.DependencyNotInstalled) as error:
         raise InputError(
             f"{name}: cannot be played here ({error}); pip install '{family.package}'"
@@ -126,8 +143,9 @@ def game_class(name: str) -> type[Game]:
 
 
 def make_game(name: str, **options: object) -> gymnasium.Env:
-    """Start a game by name with the options its class takes."""
-    return game_class(name)(**options)
+    """Start a game by name with the options its class takes; `env_kwargs` chooses the class."""
+    own = {key: value for key, value in options.items() if key != "env_kwargs"}
+    return game_class(name, options)(**own)
 
 
 def add_game_flags(parser: argparse.ArgumentParser) -> None:
@@ -141,6 +159,13 @@ def add_game_flags(parser: argparse.ArgumentParser) -> None:
                 choices=flag.choices or None,
                 help=f"{flag.help}; default {flag.default}",
             )
+    group = parser.add_argument_group("registered environments and Atari")
+    group.add_argument(
+        "--env_kwargs",
+        type=json_object,
+        default={},
+        help="arguments of the environment, e.g. '{\"continuous\": false}'",
+    )
 
 
 def game_options(args: argparse.Namespace) -> dict:
@@ -164,7 +189,22 @@ def game_options(args: argparse.Namespace) -> dict:
     for name, flag in own.items():
         given = getattr(args, name)
         options[name] = flag.default if given is None else given
-    game = game_class(args.game)
+    options |= _env_kwargs(args)
+    game = game_class(args.game, options)
     options["time_steps"] = args.time_steps or game.time_steps
     game.check(options)
     return options
+
+
+def _env_kwargs(args: argparse.Namespace) -> dict:
+    """Return the option `env_kwargs` if the flag is given."""
+    if not args.env_kwargs:
+        return {}
+    if game_family(args.game) not in (ATARI, REGISTERED):
+        raise InputError(
+            f"--env_kwargs: only environments of gymnasium's registry and Atari take them, not "
+            f"{args.game}; leave the flag away"
+        )
+    for name in sorted(OURS.keys() & args.env_kwargs.keys()):
+        raise InputError(f"--env_kwargs: {name} is not for the environment; {OURS[name]}")
+    return {"env_kwargs": args.env_kwargs}

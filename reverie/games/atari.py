@@ -23,8 +23,8 @@ def cartridges() -> dict[str, str]:
     return {gymnasium.spec(name).kwargs["game"]: name for name in ids}
 
 
-def environment(name: str) -> type[registered.Registered]:
-    """Return the class of a cartridge by its name or id."""
-    game = registered.environment(cartridges().get(name, name), **SETTINGS)
+def environment(name: str, settings: dict | None = None) -> type[registered.Registered]:
+    """Return the class of a cartridge by its name or id, made with settings beside the usual."""
+    game = registered.environment(cartridges().get(name, name), SETTINGS | (settings or {}))
     values = {"time_steps": TIME_STEPS, "fps": 15, "version": f"ale-py {version('ale-py')}"}
     return type(game.__name__, (game,), values)

@@ -1,6 +1,7 @@
 """Any environment of gymnasium's registry that shows pictures: a user's own game needs no code."""
 
-import functools
+import importlib
+from pathlib import Path
 
 import cv2
 import gymnasium
@@ -9,6 +10,7 @@ from gymnasium.spaces import Box
 
 from reverie.artifacts import InputError
 from reverie.games.actions import ActionCode
+from reverie.games.checked import Checked, failure
 from reverie.games.game import Game
 
 TIME_STEPS = 1000  # where the registration names no limit
@@ -31,7 +33,7 @@ class Registered(Game):
     def __init__(self, time_steps: int = TIME_STEPS, render: bool = False) -> None:
         window = {"render_mode": "human"} if render else {}
         limit = {"max_episode_steps": -1}  # none: the limit is ours
-        self._env = _start(self.env_id, **self.settings, **window, **limit)
+        self._env = _start(self.env_id, self.settings | window | limit)
         self._limit = time_steps
 
     def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple:
@@ -46,7 +48,7 @@ class Registered(Game):
         picture, reward, terminated, truncated, _ = self._env.step(action)
         self._steps += 1
         truncated = bool(truncated or self._steps >= self._limit) and not terminated
-        return see(picture), float(reward), bool(terminated), truncated, {}
+        return see(picture), reward, terminated, truncated, {}
 
     def close(self) -> None:
         """End the game."""
@@ -60,8 +62,7 @@ def see(picture: np.ndarray) -> np.ndarray:
     return np.repeat(small.reshape(64, 64, 1), 3, axis=2) if grey else small[..., :3]
 
 
-@functools.cache
-def environment(name: str, **settings: object) -> type[Registered]:
+def environment(name: str, settings: dict | None = None) -> type[Registered]:
     """Return the class of a registered environment; it is started once to ask for its spaces.
 
     Args:
@@ -71,7 +72,8 @@ def environment(name: str, **settings: object) -> type[Registered]:
     Raises:
         InputError: it does not start, shows no pictures, or wants actions that are not supported.
     """
-    env = _start(name, **settings)
+    settings = settings or {}
+    env = _start(name, settings)
     spec, fps = env.spec, env.metadata.get("render_fps") or Registered.fps
     pictures, actions = env.observation_space, env.action_space
     env.close()
@@ -107,8 +109,39 @@ def check_pictures(name: str, space: gymnasium.Space) -> None:
         )
 
 
-def _start(name: str, **settings: object) -> gymnasium.Env:
+def _start(name: str, settings: dict[str, object]) -> gymnasium.Env:
+    if ":" in name:
+        _import(name, name.partition(":")[0])
     try:
-        return gymnasium.make(name, disable_env_checker=True, **settings)
-    except (gymnasium.error.Error, ImportError, TypeError) as error:
+        env = gymnasium.make(name, disable_env_checker=True, **settings)
+    except gymnasium.error.Error as error:
         raise InputError(f"{name}: gymnasium cannot start it ({error})") from error
+    except Exception as error:
+        raise failure(f"{name}: its constructor", error) from error
+    return Checked(env, name)
+
+
+def _import(name: str, module: str) -> None:
+    """Import the module that registers an environment."""
+    try:
+        importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise InputError(f"{name}: {_not_found(module, error)}") from error
+    except Exception as error:
+        raise failure(f"{name}: importing {module}", error) from error
+
+
+def _not_found(module: str, error: ModuleNotFoundError) -> str:
+    """Say what to do about a module that is not found."""
+    if error.name == module.partition(".")[0] and _lies_here(error.name):
+        return (
+            f"the module {module} lies in the current folder; put PYTHONPATH=. before the command"
+        )
+    return (
+        f"no module named {error.name}; install it, or put PYTHONPATH=<its folder> before the "
+        "command"
+    )
+
+
+def _lies_here(module: str) -> bool:
+    return Path(f"{module}.py").is_file() or (Path(module) / "__init__.py").is_file()

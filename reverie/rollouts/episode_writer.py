@@ -7,29 +7,30 @@ import h5py
 import numpy as np
 
 from reverie.hdf5 import atomic_hdf5
-from reverie.rollouts.storage import CHUNK, EpisodeBuilder, packing, write_episode, write_steps
+from reverie.rollouts.storage import EpisodeBuilder, packing, write_episode, write_steps
 
-KEPT = 1024  # frames in memory, 13 MB at 64x64
+MEMORY = 3 << 22  # bytes of frames that are kept, 1,024 frames of 64x64
+CHUNKS = 16  # pieces of the file that they become, each read at once
 
 
 class EpisodeWriter:
     """Writes an episode as a file of its own, which appears when the episode is over.
 
     Short episodes are written at once. The frames of a long one are appended to the file whenever
-    `kept` of them have come.
+    they fill the memory.
 
     Args:
         path: the file.
         seed: of the episode.
         observation: the first frame.
         info: its ground truth.
-        kept: frames in memory.
+        memory: bytes of frames that are kept.
     """
 
     def __init__(
-        self, path: Path, seed: int, observation: np.ndarray, info: dict, kept: int = KEPT
+        self, path: Path, seed: int, observation: np.ndarray, info: dict, memory: int = MEMORY
     ) -> None:
-        self.path, self._kept = path, kept
+        self.path, self._kept = path, max(memory // observation.nbytes, 1)
         self._builder = EpisodeBuilder(seed, observation, info)
         self._stack = contextlib.ExitStack()
         self._group: h5py.Group | None = None
@@ -75,7 +76,8 @@ class EpisodeWriter:
         if self._group is None:
             file = self._stack.enter_context(atomic_hdf5(self.path, durable=False))
             self._group = file.create_group("episode")
-        _extend(self._group, "observations", frames, {"chunks": (CHUNK, *frames.shape[1:])})
+        chunk = max(self._kept // CHUNKS, 1)
+        _extend(self._group, "observations", frames, {"chunks": (chunk, *frames.shape[1:])})
         for name, values in infos.items():
             _extend(self._group, f"infos/{name}", values, packing(values))
 

@@ -98,7 +98,7 @@ class Recorder:
 
     def attributes(self) -> dict:
         """Return what every batch of this recording says of itself."""
-        game = game_class(self.game)
+        game = game_class(self.game, self.options)
         return {
             "game": self.game,
             "env_id": game.env_id,
