@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 # Where notebooks go with their outputs; `make notebooks NOTEBOOKS=notebooks` stores them.
 NOTEBOOKS ?= $(RUN)/notebooks
 
-.PHONY: help run notebooks agents test lint bench clean
+.PHONY: help run notebooks agents browser test lint bench clean
 
 help:
 	@echo "make run    record Doom, learn to dream it, evolve an agent in the dream, score it"
@@ -26,7 +26,14 @@ notebooks: $(VENV)/.notebooks
 
 agents: $(VENV)/.agents
 
-test: $(VENV)/.dev
+# The tests of the page drive a real browser; where there is none they are skipped, and say so.
+browser:
+	@command -v chromium > /dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+		echo "== installing Chromium for the tests of the page"; \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium > /dev/null; \
+	fi || true
+
+test: $(VENV)/.dev browser
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(VENV)/.dev

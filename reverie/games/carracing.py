@@ -34,6 +34,8 @@ class CarRacing(Game):
     env_id = "CarRacing-v3"
     version = f"gymnasium {gymnasium.__version__}"
     action_space = gymnasium.spaces.Box(-1.0, 1.0, (3,), np.float32)
+    action_names = ("steer left|steer right", "gas", "brake")
+    idle = (0.0, -1.0, -1.0)
     time_steps = 1000
     fps = car_racing.FPS
     windowed = True

@@ -41,6 +41,7 @@ class Crafter(Game):
     env_id = "CrafterReward-v1"
     version = version("crafter")
     action_space = gymnasium.spaces.Discrete(len(constants.actions))
+    action_names = tuple(name.replace("_", " ") for name in constants.actions)
     time_steps = 10_000
     fps = 10
     objects = {name: 1 << bit for bit, name in enumerate(SHOWN)}

@@ -50,6 +50,7 @@ class TakeCover(Game):
     fps = 35
     objects = {"monster": MONSTER, "fireball": FIREBALL}
     action_levels = 3  # left, stay, right
+    action_names = ("left|right",)
     rewards = {"damage": ("monster", "fireball")}
     controller_bias = False  # the article's Doom controller has 1,088 weights and no bias
     windowed = True

@@ -24,6 +24,10 @@ class Game(gymnasium.Env):
         action_space: `Box`, `Discrete` or one-dimensional `MultiDiscrete`, see `ActionCode`.
         action_levels: into how many equal parts of its range the game sorts each number of an
             action; 0 if it takes them as they are.
+        action_names: what people call the numbers of a `Box`, `left|right` where both ends mean
+            something, or the choices of a `Discrete` space; the keys of `reverie.play` follow them.
+        idle: the action of doing nothing; where it is not given, the middle of a `Box` and the
+            first choice of the others.
         time_steps: longest episode, unless a flag says otherwise.
         fps: frames a second of its films.
         objects: bit of each kind of object in `object_masks`; empty where they are not known.
@@ -49,6 +53,8 @@ class Game(gymnasium.Env):
     observation_space = FRAMES
     action_space: gymnasium.Space
     action_levels = 0
+    action_names: tuple[str, ...] = ()
+    idle: tuple[float, ...] = ()
     time_steps = 1000
     fps = 30
     objects: dict[str, int] = {}

@@ -21,6 +21,10 @@ ONLY = {  # modes that not all games have
 }
 LARGEST = 2**31 - 1  # Procgen draws level numbers below it
 END_LEVEL = -1  # as an action: one step of nothing, then the next level
+COMBINATIONS = (
+    *("left down", "left", "left up", "down", "nothing", "up", "right down", "right", "right up"),
+    *("d", "a", "w", "s", "q", "e"),
+)
 TRUTHS = {"heist": heist.Heist}  # games whose saved state says what is in view
 
 
@@ -162,6 +166,8 @@ class Procgen(Game):
     name: str
     version = _version()
     action_space = gymnasium.spaces.Discrete(15)
+    action_names = COMBINATIONS
+    idle = (COMBINATIONS.index("nothing"),)
     time_steps = 1000
     fps = 15
     at_once = 16

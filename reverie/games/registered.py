@@ -74,6 +74,7 @@ def environment(name: str, settings: dict | None = None) -> type[Registered]:
     """
     settings = settings or {}
     env = _start(name, settings)
+    meanings = getattr(env.unwrapped, "get_action_meanings", tuple)()
     spec, fps = env.spec, env.metadata.get("render_fps") or Registered.fps
     pictures, actions = env.observation_space, env.action_space
     env.close()
@@ -87,6 +88,7 @@ def environment(name: str, settings: dict | None = None) -> type[Registered]:
         "version": f"gymnasium {gymnasium.__version__}",
         "settings": settings,
         "action_space": actions,
+        "action_names": tuple(map(str, meanings)),
         "time_steps": spec.max_episode_steps or TIME_STEPS,
         "fps": fps,
         "windowed": "human" in env.metadata.get("render_modes", ()),

@@ -62,6 +62,12 @@ class EpisodeWriter:
         elif len(self._builder.observations) >= self._kept:
             self._append()
 
+    def cut(self) -> None:
+        """Finish the file as if the time were up after the last step."""
+        action, reward, terminated, _ = self._builder.steps.pop()
+        self._builder.steps.append((action, reward, terminated, not terminated))
+        self._finish()
+
     def _finish(self) -> None:
         if self._group is None:
             write_episode(self.path, self._builder.build())

@@ -30,6 +30,7 @@ class GameProcess:
         """Start an episode, recorded to `path` if there is one; return the first frame."""
         observation, self.info = self.game.reset(seed=seed)
         self._writer = EpisodeWriter(path, seed, observation, self.info) if path else None
+        self._seed, self._players = seed, {}
         return observation
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool]:
@@ -38,6 +39,24 @@ class GameProcess:
         if self._writer is not None:
             self._writer.add(action, observation, reward, terminated, truncated, self.info)
         return observation, reward, terminated or truncated
+
+    def replay(self, seed: int, actions: list, path: Path | None = None) -> np.ndarray:
+        """Start an episode and play given actions; return the last frame."""
+        frame = self.reset(seed, path)
+        for action in actions:
+            frame, *_ = self.step(action)
+        return frame
+
+    def suggest(self, policy: str) -> np.ndarray:
+        """Return what one of the game's own policies would do now, from its ground truth."""
+        if policy not in self._players:
+            self._players[policy] = self.game.player(policy, np.random.default_rng([self._seed, 1]))
+        return self._players[policy].act(self.info)
+
+    def cut(self) -> None:
+        """Finish the record of the episode as if its time were up; what follows is not recorded."""
+        self._writer.cut()
+        self._writer = None
 
     def play(self, seed: int, policy: str, path: Path | None = None) -> Result:
         """Play a whole episode with a policy by name."""

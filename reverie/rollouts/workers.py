@@ -15,6 +15,7 @@ from reverie.artifacts import InputError
 from reverie.rollouts.game_process import GameProcess
 
 GRACE = 5.0  # seconds that the workers have, together, to end their games in good order
+WITHIN = ("step", "suggest", "cut")  # requests that go on with an episode
 REPLAYS = 3  # how often an episode is played again whose process died
 NO_MEMORY = 112  # exit code of a process that Python could give no more memory
 LOST = object()  # the answer of a worker that died and was replaced
@@ -103,9 +104,9 @@ class Worker:
     def send(self, method: str, arguments: tuple) -> None:
         """Ask for a method of `GameProcess`; `receive` gives the answer, or says why there is none.
 
-        All methods but `step` start with a seed, or with a list of them.
+        All methods but those of `WITHIN` start with a seed, or with a list of them.
         """
-        if method != "step" and self.job != (job := _describe(arguments[0])):
+        if method not in WITHIN and self.job != (job := _describe(arguments[0])):
             self.job, self.deaths = job, 0
         with contextlib.suppress(ConnectionError):
             self.connection.send((method, arguments))

@@ -1,0 +1,1 @@
+"""A game and its dream in the browser: `python -m reverie.play`."""

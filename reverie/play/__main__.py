@@ -1,0 +1,193 @@
+"""Play a game and its dream side by side in the browser, with the keys or by an agent.
+
+    # the shipped dream of Doom
+    python -m reverie.play
+
+    # what `make run` has learned, or any other run folder
+    python -m reverie.play runs/doom
+
+    # any game: with the shipped dream where there is one, by itself otherwise
+    python -m reverie.play carracing
+    python -m reverie.play crafter --record_folder my_play
+
+The page is served on this machine alone; from another one, go through ssh as the program says.
+"""
+
+import argparse
+import asyncio
+import errno
+import getpass
+import logging
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from reverie import flags
+from reverie.artifacts import InputError
+from reverie.games import add_game_flags, game_class, game_options
+from reverie.games.actions import ActionCode
+from reverie.games.game import Game
+from reverie.play.messages import Knobs
+from reverie.play.run_folder import PRETRAINED, PlayedFiles, find_files, name_files
+from reverie.stage import conduct
+
+GAME = "doomrnn"  # that is played where nothing is named
+HOST = "127.0.0.1"
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the flags."""
+    parser = argparse.ArgumentParser(
+        prog="python -m reverie.play",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("what", nargs="?", help="a run folder or a game; default: the shipped Doom")
+    parser.add_argument("--vae_weights", type=Path, help="with --rnn_weights, instead of a folder")
+    parser.add_argument("--rnn_weights", type=Path)
+    parser.add_argument("--controller", type=Path, help="an agent that may play as well")
+    parser.add_argument("--record_folder", type=Path, default=Path("played"))
+    parser.add_argument("--port", type=flags.int_from(0, 65535), default=8642, help="0 for any")
+    parser.add_argument("--seed", type=flags.seed, default=0, help="of the first episode")
+    parser.add_argument("--temperature", type=flags.float_from(0.05, 5.0), default=1.0)
+    parser.add_argument("--time_steps", type=flags.positive_int, help="longest episode")
+    add_game_flags(parser)
+    args = parser.parse_args(argv)
+    if bool(args.vae_weights) != bool(args.rnn_weights):
+        parser.error("--vae_weights and --rnn_weights belong together; name both")
+    return args
+
+
+def find(args: argparse.Namespace) -> tuple[str, PlayedFiles | None]:
+    """Return the game that is meant and the networks that dream it, if there are any.
+
+    Raises:
+        InputError: there is no such folder or game, or the networks do not belong together.
+    """
+    if args.vae_weights:
+        files = name_files(args.vae_weights, args.rnn_weights, args.controller)
+        return files.game, files
+    what = args.what or GAME
+    if Path(what).is_dir():
+        files = find_files(Path(what))
+    elif _is_shipped(what):
+        files = find_files(PRETRAINED, what)
+    else:
+        try:
+            game_class(what)
+        except InputError as error:
+            raise InputError(f"{what}: no folder of that name, and: {error}") from error
+        return what, None
+    if args.controller:
+        files = name_files(files.vae, files.rnn, args.controller, files.detector)
+    return files.game, files
+
+
+def _is_shipped(game: str) -> bool:
+    """Tell whether a dream of a game comes with the package."""
+    try:
+        find_files(PRETRAINED, game)
+    except InputError:
+        return False
+    return True
+
+
+def make_game(args: argparse.Namespace, files: PlayedFiles | None) -> tuple:
+    """Return the class and the options of the game; no class where it cannot be played here."""
+    try:
+        options = game_options(args)
+    except InputError as error:
+        if files is None or "pip install" not in str(error):
+            raise
+        print(f"{error}; the dream is played without it")
+        return None, {"time_steps": args.time_steps or Game.time_steps}
+    given = {name: value for name, value in vars(args).items() if value is not None}
+    recorded = files.options if files else {}
+    kept = {
+        n: v for n, v in recorded.items() if n in options and n not in given | {"time_steps": 0}
+    }
+    return game_class(args.game), options | kept
+
+
+def listen(port: int) -> socket.socket:
+    """Return a socket of this machine's own address.
+
+    Raises:
+        InputError: the port is taken.
+    """
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((HOST, port))
+        listening.listen()
+    except OSError as error:
+        listening.close()
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise
+        raise InputError(
+            f"--port {port}: taken by another program; choose another, or 0 for any that is free"
+        ) from error
+    return listening
+
+
+def addresses(port: int) -> str:
+    """Return what a person must know to open the page."""
+    user, host = getpass.getuser(), socket.gethostname()
+    return (
+        f"open http://{HOST}:{port}/ in a browser; ctrl-c ends it\n"
+        f"from another machine first: ssh -N -L {port}:{HOST}:{port} {user}@{host}"
+    )
+
+
+async def serve(application: object, listening: socket.socket) -> None:
+    """Answer until a signal comes."""
+    from aiohttp import web
+
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    try:
+        await web.SockSite(runner, listening).start()
+        print(addresses(listening.getsockname()[1]), flush=True)
+        over = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, over.set)
+        await over.wait()
+    finally:
+        await runner.cleanup()
+
+
+@conduct
+def main(argv: list[str] | None = None) -> None:
+    """Check what is to be played, load it, serve the page."""
+    args = parse_args(argv)
+    args.game, files = find(args)
+    game, options = make_game(args, files)
+    if args.controller and not files:
+        raise InputError(f"--controller: {args.game} has no networks here to see it with")
+    listening = listen(args.port)
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
+    dreamer = None
+    if files:
+        print(f"loading {files.rnn}", flush=True)
+        from reverie.play.dreamer import Dreamer
+
+        dreamer = Dreamer(files)
+    from reverie.play.server import Server
+    from reverie.play.session import Setting
+
+    setting = Setting(
+        name=args.game,
+        game=game,
+        options=options,
+        code=files.code if files else ActionCode.from_space(game.action_space),
+        dreamer=dreamer,
+        knobs=Knobs(temperature=args.temperature),
+        record_folder=args.record_folder,
+        time_steps=options["time_steps"],
+    )
+    asyncio.run(serve(Server(setting, args.seed).application(), listening))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,198 @@
+"""The networks at play: one step of a dream and what the page shows of it, in compiled functions.
+
+It holds weights and nothing that changes, so that all tabs share one. Z latents, H units, K
+components.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from reverie.backend import compiled
+from reverie.controllers.controller import load_controller
+from reverie.dreams.memory import load_first_frames, load_rnn
+from reverie.latents.encoding import load_vae
+from reverie.mixtures.detectors import load_detector
+from reverie.play.messages import Knobs
+from reverie.play.run_folder import PlayedFiles
+from reverie.reports.plots import as_bytes
+
+FORCED = 1e6  # Gumbel noise that no logit overcomes
+
+State = dict[str, np.ndarray]  # `z` `(1, Z)`, `h` and `c` `(1, H)`
+
+
+@dataclass(frozen=True)
+class Dreamt:
+    """What one step of the dream gave.
+
+    Attributes:
+        state: where it goes on.
+        frame: `(rows, columns, 3)` uint8.
+        reward: predicted.
+        end: predicted probability that the episode ends here.
+        ended: whether it was drawn to end.
+        weights: of the mixture `(K,)`, the mean over the latents where each has its own.
+        component: the chosen one, None where each latent has its own.
+        seen: counts and events that the detector sees, by name.
+    """
+
+    state: State
+    frame: np.ndarray
+    reward: float
+    end: float
+    ended: bool
+    weights: np.ndarray
+    component: int | None
+    seen: dict[str, int]
+
+
+class Dreamer:
+    """A VAE, an MDN-RNN and, where there are some, the controller and detector that belong to them.
+
+    Args:
+        files: where they lie.
+    """
+
+    def __init__(self, files: PlayedFiles) -> None:
+        self.vae, self.rnn = load_vae(files.vae), load_rnn(files.rnn)
+        self.code = files.code
+        self.first_frames = load_first_frames(files.rnn)
+        self.controller = load_controller(files.controller)[:2] if files.controller else None
+        self.detector, self._notes = None, {}
+        if files.detector:
+            self.detector, self._notes = load_detector(files.detector, files.vae)
+        self.joint = self.rnn.form == "joint"
+        self.components = self.rnn.num_mixtures
+        self._step, self._follow = compiled(self._dream), compiled(self._perceive)
+        self._decode = compiled(self.vae.decode)
+        self._act = compiled(self.controller[0].act) if self.controller else None
+        self._warm_up()
+
+    @property
+    def statements(self) -> list[str]:
+        """What the detector speaks of; nothing without one."""
+        return list(dict.fromkeys(name for name, _ in self._notes.get("statements", ())))
+
+    def _warm_up(self) -> None:
+        """Compile everything before the first picture is asked for."""
+        rng = np.random.default_rng(0)
+        state, frame = self.begin(None, rng)
+        idle = self.code.decode(np.zeros(self.code.size, np.float32))
+        self.step(state, idle, Knobs(), rng)
+        self.follow(state, idle, frame, rng)
+        if self.controller:
+            self.act(state)
+
+    def begin(self, frame: np.ndarray | None, rng: np.random.Generator) -> tuple[State, np.ndarray]:
+        """Begin a dream from a frame of the game, or from one of the recorded first frames.
+
+        Returns:
+            The state and the dream's picture of it, `(rows, columns, 3)` uint8.
+        """
+        memory = np.zeros((1, self.rnn.units), np.float32)
+        if frame is None:
+            mu, logvar = (values[rng.integers(len(values))] for values in self.first_frames)
+            noise = rng.standard_normal(mu.shape)
+            state = {"z": (mu + np.exp(0.5 * logvar) * noise)[None], "h": memory, "c": memory}
+            state = {name: values.astype(np.float32) for name, values in state.items()}
+        else:
+            idle = np.zeros((1, self.code.size), np.float32)
+            empty = {"z": np.zeros((1, self.rnn.latent_size), np.float32)}
+            empty |= {"h": memory, "c": memory}
+            state = self._seen(empty, idle, frame, rng) | {"h": memory, "c": memory}
+        return state, self.picture(state)
+
+    def follow(
+        self, state: State, action: Any, frame: np.ndarray, rng: np.random.Generator
+    ) -> State:
+        """Remember a step of the real game: what an agent knows once it has seen the frame."""
+        return self._seen(state, self.code.encode(np.asarray(action))[None], frame, rng)
+
+    def _seen(
+        self, state: State, code: np.ndarray, frame: np.ndarray, rng: np.random.Generator
+    ) -> State:
+        noise = rng.standard_normal((1, self.rnn.latent_size), np.float32)
+        return _arrays(self._follow(state, code.astype(np.float32), frame[None], noise))
+
+    def step(self, state: State, action: Any, knobs: Knobs, rng: np.random.Generator) -> Dreamt:
+        """Dream one step."""
+        code = self.code.encode(np.asarray(action))[None].astype(np.float32)
+        choice = rng.gumbel(size=(1, *self._choices)).astype(np.float32)
+        if knobs.component is not None:
+            choice[..., knobs.component] += np.float32(FORCED)
+        spread = rng.standard_normal((1, self.rnn.latent_size), np.float32)
+        own = knobs.temperature if knobs.spread is None else knobs.spread
+        heat = np.array([knobs.temperature, own], np.float32)
+        state, seen = self._step(state, code, choice, spread, heat)
+        seen = {name: np.asarray(values)[0] for name, values in seen.items()}
+        end = float(seen["end"])
+        return Dreamt(
+            state=_arrays(state),
+            frame=as_bytes(seen["frame"]),
+            reward=float(seen["reward"]),
+            end=end,
+            ended=bool(rng.random() < end) and not knobs.endless,
+            weights=seen["weights"],
+            component=int(seen["component"]) if self.joint else None,
+            seen=self._counts(seen.get("statements")),
+        )
+
+    @property
+    def _choices(self) -> tuple[int, ...]:
+        return (self.components,) if self.joint else (self.rnn.latent_size, self.components)
+
+    def picture(self, state: State) -> np.ndarray:
+        """Decode a state: `(rows, columns, 3)` uint8."""
+        return as_bytes(np.asarray(self._decode(state["z"]))[0])
+
+    def act(self, state: State) -> Any:
+        """Return the controller's action in a state, as the game takes it."""
+        controller, parameters = self.controller
+        code = self._act(parameters[None], state["z"], state["h"], state["c"])
+        return controller.code.decode(np.asarray(code))[0]
+
+    def _counts(self, logits: np.ndarray | None) -> dict[str, int]:
+        """Turn the detector's judgements of one frame into counts; events are 0 or 1."""
+        if logits is None:
+            return {}
+        counts = {name: self._notes["floor"].get(name, 0) for name, _ in self._notes["statements"]}
+        for (name, _), logit, threshold in zip(
+            self._notes["statements"], logits, self._notes["thresholds"]
+        ):
+            counts[name] += int(logit > threshold)
+        return counts
+
+    def _dream(self, state: Any, code: Any, choice: Any, spread: Any, heat: Any) -> tuple:
+        from keras import ops
+
+        hidden, cell = self.rnn.step(state["z"], code, [state["h"], state["c"]])
+        predicted = self.rnn.predictions(hidden)
+        raw = predicted["mixture"]
+        latents, component = self.rnn.mixture.sample(raw, (choice, spread), heat[0], heat[1])
+        latents = latents / self.rnn.latent_scale
+        weights = ops.softmax(self.rnn.mixture.split(raw)[0])
+        frame, nothing = self.vae.decode(latents), ops.zeros(1)
+        end = ops.sigmoid(predicted["termination"]) if "termination" in predicted else nothing
+        seen = {
+            "frame": frame,
+            "reward": predicted.get("reward", nothing),
+            "end": end,
+            "weights": weights if self.joint else ops.mean(weights, axis=1),
+            "component": component,
+        }
+        if self.detector:
+            seen["statements"] = self.detector(frame)
+        return {"z": latents, "h": hidden, "c": cell}, seen
+
+    def _perceive(self, state: Any, code: Any, frame: Any, noise: Any) -> dict:
+        from keras import ops
+
+        hidden, cell = self.rnn.step(state["z"], code, [state["h"], state["c"]])
+        mu, logvar = self.vae.encode(frame)
+        return {"z": mu + ops.exp(0.5 * logvar) * noise, "h": hidden, "c": cell}
+
+
+def _arrays(state: dict) -> State:
+    return {name: np.asarray(values) for name, values in state.items()}

@@ -1,0 +1,121 @@
+"""What there is to play: the networks of a run folder, or of `pretrained/`, and their game."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+
+from reverie.artifacts import UNREADABLE, InputError, file_hash
+from reverie.controllers.agents import check_same_vae
+from reverie.controllers.controller import load_controller
+from reverie.dreams.memory import read_rnn_header
+from reverie.games.actions import ActionCode
+from reverie.latents.encoding import read_vae_header
+
+PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
+MEND = "train one with 02_train_vae.py, 03_generate_rnn_data.py and 04_train_rnn.py"
+
+
+@dataclass(frozen=True)
+class PlayedFiles:
+    """Networks that belong together.
+
+    Attributes:
+        game: that they have learned.
+        vae: weights of the VAE.
+        rnn: weights of the MDN-RNN.
+        code: actions of the game.
+        options: of the game that was recorded.
+        controller: that was evolved with them, if there is one.
+        detector: that knows the VAE's pictures, if there is one.
+    """
+
+    game: str
+    vae: Path
+    rnn: Path
+    code: ActionCode
+    options: dict
+    controller: Path | None = None
+    detector: Path | None = None
+
+
+def find_files(folder: Path, game: str | None = None) -> PlayedFiles:
+    """Find the networks of a run folder: the first MDN-RNN by name, and what belongs to it.
+
+    Args:
+        folder: looked through with all folders in it.
+        game: only of this one.
+
+    Raises:
+        InputError: there is no MDN-RNN, or its VAE is missing.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder and no game of that name; {MEND}")
+    networks = _networks(folder)
+    for path in networks.get("MDNRNN", ()):
+        if game in (None, read_rnn_header(path)[1]["game"]):
+            return _belonging(path, networks)
+    raise InputError(f"{folder}: no dream in it, that is no weights of an MDN-RNN; {MEND}")
+
+
+def _networks(folder: Path) -> dict[str, list[Path]]:
+    """Return the HDF5 files of a folder by the network that they hold."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.rglob("*.h5")):
+        if any(part.startswith(".") for part in path.relative_to(folder).parts):
+            continue
+        try:
+            with h5py.File(path, "r") as file:
+                kind = "controller" if "controller" in file.attrs else file.attrs.get("network")
+        except UNREADABLE:
+            continue
+        found.setdefault(kind, []).append(path)
+    return found
+
+
+def _belonging(rnn: Path, networks: dict[str, list[Path]]) -> PlayedFiles:
+    notes = read_rnn_header(rnn)[1]
+    vaes = [path for path in networks.get("VAE", ()) if file_hash(path) == notes["vae"]]
+    if not vaes:
+        raise InputError(
+            f"{rnn}: the VAE that it was trained on is not in the same folder; name both with "
+            "--vae_weights and --rnn_weights"
+        )
+    controllers = [path for path in networks.get("controller", ()) if _made_for(path, rnn)]
+    detectors = [path for path in networks.get("Detector", ()) if _knows(path, notes["vae"])]
+    first = (next(iter(paths), None) for paths in (controllers, detectors))
+    return name_files(vaes[0], rnn, *first)
+
+
+def name_files(
+    vae: Path, rnn: Path, controller: Path | None = None, detector: Path | None = None
+) -> PlayedFiles:
+    """Check that networks belong together.
+
+    Raises:
+        InputError: a file cannot be used, or they do not.
+    """
+    notes = read_rnn_header(rnn)[1]
+    read_vae_header(vae, notes["game"])
+    check_same_vae(rnn, notes, vae)
+    if controller and not _made_for(controller, rnn):
+        raise InputError(f"{controller}: a controller for other networks than {rnn}")
+    code = ActionCode.from_description(notes["action_space"])
+    options = notes.get("recorded", {}).get("options", {})
+    return PlayedFiles(notes["game"], vae, rnn, code, options, controller, detector)
+
+
+def _made_for(controller: Path, rnn: Path) -> bool:
+    """Tell whether a controller sees and remembers with these networks."""
+    config, notes = read_rnn_header(rnn)
+    shape, _, own = load_controller(controller)
+    sizes = shape.latent_size, shape.units, shape.action_size
+    if own["game"] != notes["game"]:
+        return False
+    return sizes == (config["latent_size"], config["units"], config["action_size"])
+
+
+def _knows(detector: Path, vae: str) -> bool:
+    from reverie.training.weights import read_header
+
+    return read_header(detector, "Detector", MEND)[1]["vae"] == vae
