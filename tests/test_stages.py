@@ -1,6 +1,7 @@
 """All stages one after the other, as a user runs them, and what they leave on the disk."""
 
 import json
+import shutil
 
 import h5py
 import numpy as np
@@ -13,8 +14,9 @@ from reverie.controllers.controller import load_controller
 from reverie.dreams.memory import read_rnn_header
 from reverie.latents.encoding import read_vae_header
 from reverie.latents.storage import Latents
-from reverie.reports.page import write_report
+from reverie.reports.page import generation_curves, write_report
 from reverie.rollouts.storage import batch_attributes
+from reverie.runs import RunFolder
 
 VERBATIM = {
     "01_generate_data.py": [
@@ -274,9 +276,30 @@ def test_evolving_in_the_game(run, tmp_path):
     assert "of a search with {'train_in': 'game'}" in result.stderr
 
 
-def test_report(run):
+def test_report(run, tmp_path):
+    shutil.copytree(run.root, tmp_path / "run")
+    run = RunFolder(tmp_path / "run")
     write_report(run)
     text = run.report.read_text()
-    assert text.count("data:image/png;base64,") >= 5
+    assert text.count("data:image/png;base64,") >= 6
     assert "data:video/mp4;base64," in text
     assert 'src="http' not in text
+    for row in ("controller, in the game", "controller, in its dream"):
+        assert f"<td>{row}</td>" in text
+    assert "<td>random play (held actions), in the game</td>" in text
+    for stage in ("record", "train the VAE", "encode", "train the MDN-RNN", "all"):
+        assert f"<td>{stage}</td>" in text
+    run.costs.unlink()
+    write_report(run)
+    assert "processor minutes" not in run.report.read_text()
+
+
+def test_the_search_is_a_curve_over_all_generations(run):
+    curves, *labels = generation_curves(run.search)
+    history = read_json_lines(run.search / "metrics.jsonl")
+    assert curves["mean of the candidates, in the dream"] == ([1, 2], [r["mean"] for r in history])
+    assert curves["best of the candidates, in the dream"] == ([1, 2], [r["best"] for r in history])
+    for name in ("dream", "game"):
+        numbers, means, _ = curves[f"mean of the search, in the {name}"]
+        assert (numbers, means) == ([2], [history[-1][f"{name}_score"]["mean"]])
+    assert labels == ["generation", "score (bands: standard error)"]

@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 
 from reverie.artifacts import read_json_lines, write_text
+from reverie.reports.plots import save_curves
 from reverie.reports.scores import sentence
-from reverie.runs import METRICS, SCORES, RunFolder
+from reverie.runs import CONFIG, METRICS, SCORES, RunFolder
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
@@ -18,65 +19,143 @@ figcaption { color: #555; font-size: 90%; } figure { margin: 1.5rem 0; }
 """
 
 
+STAGE_NAMES = {
+    "01_generate_data.py": "record",
+    "02_train_vae.py": "train the VAE",
+    "03_generate_rnn_data.py": "encode",
+    "04_train_rnn.py": "train the MDN-RNN",
+    "05_train_controller.py": "evolve the controller, score and film it",
+}
+POLICIES = {
+    "held_random": "random play (held actions)",
+    "fresh_random": "random play (a new action every step)",
+    "wandering": "wandering play",
+    "brownian": "brownian play",
+    "constant": "one constant action",
+}
+
+
 def write_report(folder: RunFolder) -> None:
     """Write a page about a finished run that needs no other file."""
-    vae, rnn, controller = folder.vae, folder.rnn, folder.search
-    result = json.loads((controller / SCORES).read_text())
-    scores = result["scores"]
-    last = sorted((vae / "reconstructions").glob("*.png"))[-1]
-    parts = [
-        "<h1>An agent evolved in its own dream</h1>",
-        f"<p><b>In the real game it scores {sentence(scores['game'])}.</b><br>"
+    scores = json.loads((folder.search / SCORES).read_text())["scores"]
+    head = [
+        "<h1>A controller evolved in a dream</h1>",
+        f"<p><b>In the game the controller scores {sentence(scores['game'])}.</b><br>"
         f"Random play with held actions scores {sentence(scores['held_random'])} "
         "on the same seeds.</p>",
-        _table(
-            ["policy", "mean", "sd", "median", "95 % interval of the mean", "episodes"],
-            [_score_row(name, score) for name, score in scores.items()],
-        ),
-        _video(controller / "film.mp4", "The game, what the VAE saw of it, and a dream"),
-        _picture(controller / "film.png", "The same as a strip: game, VAE, dream"),
-        _picture(controller / "scores.png", "The mean of the search in dream and game"),
-        "<h2>How long policies live that do not look</h2>",
-        _table(
-            ["policy", "dream", "game", "dream / game"],
-            [_survival_row(name, row) for name, row in result["survival"].items()],
-        ),
-        "<h2>What the VAE sees</h2>",
-        _picture(last, "Held-out frames above, reconstructions below"),
-        _table(*_errors(vae)),
-        _picture(vae / "curves.png", "Loss of the VAE"),
-        "<h2>What the MDN-RNN predicts</h2>",
-        _table(*_nats(rnn)),
-        _picture(rnn / "curves.png", "Nats per dimension of the next latent"),
-        _picture(rnn / "hazard.png", "Is the predicted danger the real one?"),
     ]
+    parts = [*head, *_controller(folder), *_vae(folder), *_rnn(folder), *_costs(folder)]
     body = "\n".join(parts)
     page = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Reverie</title>\n'
     write_text(folder.report, f"{page}<style>{STYLE}</style>\n<body>\n{body}\n</body></html>\n")
 
 
+def _controller(folder: RunFolder) -> list[str]:
+    result = json.loads((folder.search / SCORES).read_text())
+    curves = folder.search / "generations.png"
+    save_curves(curves, *generation_curves(folder.search))
+    return [
+        _table(
+            ["who plays, and where", "mean", "sd", "median", "95 % interval of mean", "episodes"],
+            [_score_row(name, score) for name, score in result["scores"].items()],
+        ),
+        _video(folder.search / "film.mp4", "The game, its reconstruction by the VAE, and a dream"),
+        _picture(folder.search / "film.png", "The same as a strip: game, reconstruction, dream"),
+        "<h2>The search</h2>",
+        _picture(
+            curves,
+            "Scores of all candidates of a generation, and of the mean of the search where it was "
+            "measured",
+        ),
+        "<h2>How long an episode lasts under policies that ignore what they see</h2>",
+        "<p>A dream is like the game if both columns agree.</p>",
+        _table(
+            ["policy", "steps in the dream", "steps in the game", "dream / game"],
+            [_survival_row(name, row) for name, row in result["survival"].items()],
+        ),
+    ]
+
+
+def generation_curves(folder: Path) -> tuple[dict[str, tuple], str, str]:
+    """Return what `save_curves` draws of the search in the folder of stage 5.
+
+    Returns:
+        The curves by name, and the labels of both axes.
+    """
+    place = json.loads((folder / CONFIG).read_text())["arguments"]["train_in"]
+    rows = read_json_lines(folder / METRICS) if (folder / METRICS).exists() else []
+    numbers = [row["generation"] for row in rows]
+    curves = {
+        f"{name} of the candidates, in the {place}": (numbers, [row[name] for row in rows])
+        for name in ("mean", "best")
+    }
+    scored = [row for row in rows if "game_score" in row]
+    for where, caption in (("dream", "in the dream"), ("game", "in the game")):
+        measured = [row[f"{where}_score"] for row in scored]
+        curves[f"mean of the search, {caption}"] = (
+            [row["generation"] for row in scored],
+            [score["mean"] for score in measured],
+            [score["std"] / score["episodes"] ** 0.5 for score in measured],
+        )
+    return curves, "generation", "score (bands: standard error)"
+
+
 def _score_row(name: str, score: dict) -> list:
     low, high = score["interval"]
-    values = [f"{score[key]:.0f}" for key in ("mean", "std", "median")]
-    return [name.replace("_", " "), *values, f"{low:.0f} to {high:.0f}", score["episodes"]]
+    values = [_short(score[key]) for key in ("mean", "std", "median")]
+    return [who(name), *values, f"{_short(low)} to {_short(high)}", score["episodes"]]
+
+
+def who(name: str) -> str:
+    """Say who played and where; `name` is a key of the scores of stage 5."""
+    places = {"dream": "controller, in its dream", "game": "controller, in the game"}
+    return places.get(name) or f"{POLICIES.get(name, name)}, in the game"
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 20 else f"{value:.1f}"
 
 
 def _survival_row(name: str, row: dict) -> list:
     means = [f"{row[where]['mean']:.0f}" for where in ("dream", "game")]
-    return [name.replace("_", " "), *means, f"{row['ratio']:.2f}"]
+    return [POLICIES.get(name, name), *means, f"{row['ratio']:.2f}"]
 
 
-def _errors(vae: Path) -> tuple[list, list]:
-    rows = read_json_lines(vae / METRICS)
+def _vae(folder: RunFolder) -> list[str]:
+    last = sorted((folder.vae / "reconstructions").glob("*.png"))[-1]
+    rows = read_json_lines(folder.vae / METRICS)
     names = [name for name in rows[-1] if name.startswith("mse")]
-    return ["epoch", *names], [[row["epoch"], *(f"{row[n]:.4f}" for n in names)] for row in rows]
+    table = [[row["epoch"], *(f"{row[n]:.4f}" for n in names)] for row in rows]
+    return [
+        "<h2>The VAE</h2>",
+        _picture(last, "Held-out frames above, reconstructions below"),
+        _table(["epoch", *names], table),
+        _picture(folder.vae / "curves.png", "Loss of the VAE"),
+    ]
 
 
-def _nats(rnn: Path) -> tuple[list, list]:
-    scores = json.loads((rnn / SCORES).read_text())
+def _rnn(folder: RunFolder) -> list[str]:
+    scores = json.loads((folder.rnn / SCORES).read_text())
     size = scores["latent_size"]
     rows = [[n, f"{v:.2f}", f"{v / size:.3f}"] for n, v in scores["nats_per_frame"].items()]
-    return ["held-out episodes", "nats per frame", "per dimension"], rows
+    return [
+        "<h2>The MDN-RNN</h2>",
+        _table(["held-out episodes", "nats per frame", "nats per dimension"], rows),
+        _picture(folder.rnn / "curves.png", "Nats per dimension of the next latent"),
+        _picture(folder.rnn / "hazard.png", "Calibration of the predicted end of an episode"),
+    ]
+
+
+def _costs(folder: RunFolder) -> list[str]:
+    """Return a table of the time that each stage took, if it was recorded."""
+    if not folder.costs.exists():
+        return []
+    costs = {STAGE_NAMES[s]: cost for s, cost in json.loads(folder.costs.read_text()).items()}
+    keys = ("seconds", "processor_seconds")
+    costs["all"] = {key: sum(cost[key] for cost in costs.values()) for key in keys}
+    rows = [[name, *(f"{cost[key] / 60:.1f}" for key in keys)] for name, cost in costs.items()]
+    header = ["stage", "minutes", "processor minutes"]
+    return ["<h2>Time and cost, all starts of the command together</h2>", _table(header, rows)]
 
 
 def _table(header: list, rows: list[list]) -> str:

@@ -85,7 +85,7 @@ def save_curves(
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
     for name, (x, y, *band) in curves.items():
-        (line,) = axes.plot(x, y, marker="o", markersize=3, label=name)
+        (line,) = axes.plot(x, y, marker="o", markersize=3 if len(x) > 1 else 7, label=name)
         if band:
             low, high = np.subtract(y, band[0]), np.add(y, band[0])
             axes.fill_between(x, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
