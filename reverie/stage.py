@@ -20,6 +20,7 @@ UNWRITABLE = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),  # no room
     *(errno.EROFS, errno.EACCES, errno.EPERM),  # no permission
     *(errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG),  # no folder
+    *(errno.EIO, errno.ESTALE),  # a disk that fails
 )
 
 

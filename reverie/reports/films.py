@@ -5,7 +5,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from reverie.reports.plots import evenly, save_picture, save_video, tile
+from reverie.reports.plots import evenly, save_picture, tile
+from reverie.reports.video import save_video
 
 SCALE = 4
 

@@ -1,6 +1,5 @@
 """Pictures that a person looks at: strips of frames, curves, histograms."""
 
-import warnings
 from pathlib import Path
 
 import cv2
@@ -47,25 +46,6 @@ def save_picture(path: Path, picture: np.ndarray) -> None:
     encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
     with atomic_path(path, ".png") as temporary:
         temporary.write_bytes(encoded.tobytes())
-
-
-def save_video(path: Path, frames: np.ndarray, fps: int = 35) -> None:
-    """Write frames `(T, H, W, 3)` uint8, H and W even, as an H.264 video that browsers play."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of pkg_resources, about itself
-        import imageio_ffmpeg
-    with atomic_path(path, ".mp4") as temporary:
-        writer = imageio_ffmpeg.write_frames(
-            str(temporary),
-            frames.shape[2:0:-1],
-            fps=fps,
-            macro_block_size=2,
-            ffmpeg_timeout=0,  # for ever: else a busy machine's film is cut off after 20 seconds
-        )
-        writer.send(None)
-        for frame in frames:
-            writer.send(np.ascontiguousarray(frame))
-        writer.close()
 
 
 def save_curves(
