@@ -24,10 +24,11 @@ import os
 import sys
 from pathlib import Path
 
-from reverie.artifacts import InputError, require_file
+from reverie.artifacts import InputError, file_hash, require_file
 from reverie.cores import usable_cores
+from reverie.flags import artifact
 from reverie.games import add_game_flags, game_class, game_options
-from reverie.rollouts.policies import POLICIES
+from reverie.rollouts.policies import CONTROLLER, POLICIES
 from reverie.rollouts.recording import Player, Recorder, named_player
 from reverie.rollouts.workers import GameWorkers
 from reverie.runs import ROLLOUTS_FOLDER
@@ -52,6 +53,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         default="held_random",
         help=f"{', '.join(POLICIES)}, gatherer (Crafter), or the controller.h5 of stage 5",
     )
+    where = "where it is not at the place that the controller names"
+    play.add_argument("--vae_weights", type=artifact, help=f"a controller's VAE, {where}")
+    play.add_argument("--rnn_weights", type=artifact, help=f"its MDN-RNN, {where}")
     play.add_argument("--seed", type=int, default=0, help="decides every episode")
     play.add_argument("--render", action="store_true", help="show the game in a window")
     play.add_argument("--workers", type=int, default=usable_cores(), help="games at a time")
@@ -65,15 +69,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def make_player(policy: str, game: str, seed: int) -> Player:
-    """Return what plays the episodes: a policy by name or a trained controller."""
-    names = (*POLICIES, *game_class(game).policies)
+def make_player(args: argparse.Namespace) -> tuple[Player, str]:
+    """Return what plays the episodes, and how rollouts call it: by name, a controller by hash."""
+    policy, game = args.policy, game_class(args.game)
+    names = (*POLICIES, *game.policies)
     if policy in names:
-        return named_player(policy, game_class(game).at_once)
-    require_file(Path(policy), "policy or controller", f"choose from {', '.join(names)}")
+        return named_player(policy, game.at_once), policy
+    path = require_file(Path(policy), "policy or controller", f"choose from {', '.join(names)}")
     from reverie.controllers.agents import agent_player
 
-    return agent_player(Path(policy), game)
+    player = agent_player(path, args.game, args.vae_weights, args.rnn_weights)
+    return player, f"{CONTROLLER}{file_hash(path)}"
 
 
 @conduct
@@ -85,8 +91,8 @@ def main(argv: list[str] | None = None) -> None:
         raise InputError(f"--render: {args.game} has no window; leave the flag away")
     if args.render and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise InputError("--render: there is no screen here; leave the flag away")
-    player = make_player(args.policy, args.game, args.seed)
-    recorder = Recorder(args.store_folder, args.game, player, args.policy, args.seed, options)
+    player, policy = make_player(args)
+    recorder = Recorder(args.store_folder, args.game, player, policy, args.seed, options)
     args.store_folder.mkdir(parents=True, exist_ok=True)
     starts = range(0, args.total_episodes, args.batch_size)
     batches = [(args.start_batch + n, start) for n, start in enumerate(starts)]

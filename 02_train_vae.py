@@ -31,15 +31,11 @@ import numpy as np
 from reverie.artifacts import InputError, file_hash, write_config, write_json
 from reverie.backend import set_precision, start_backend, trains_with_xla
 from reverie.games import game_class
-from reverie.latents.encoding import (
-    DEFAULTS,
-    read_vae_header,
-    reconstruct,
-    reconstruction_errors,
-)
+from reverie.headers import RolloutsHeader, WeightsHeader, open_header
+from reverie.latents.encoding import DEFAULTS, reconstruct, reconstruction_errors
 from reverie.reports.plots import evenly, save_curves, save_picture, tile
 from reverie.rollouts.frames import FrameStream, split_episodes
-from reverie.rollouts.storage import batch_attributes, episode_lengths, find_batches
+from reverie.rollouts.storage import episode_lengths, find_batches
 from reverie.runs import ROLLOUTS_FOLDER, SCORES, VAE_FOLDER, VAE_WEIGHTS
 from reverie.stage import conduct
 from reverie.training.schedule import warm_cosine
@@ -139,11 +135,16 @@ def main(argv: list[str] | None = None) -> None:
     """Train until all epochs are done, then write the weights."""
     args = parse_args(argv)
     if args.initial_weights:
-        config, _ = read_vae_header(args.initial_weights, args.environment_name)
+        game = args.environment_name
+        header = open_header(args.initial_weights, WeightsHeader, network="VAE", game=game)
         expected = {name: getattr(args, name) for name in ("architecture", "latent_size")}
-        check_initial(args.initial_weights, config, expected)
+        check_initial(args.initial_weights, header.config, expected)
     paths = find_batches(
-        args.input_data_folder, args.environment_name, args.start_batch, args.max_batch
+        args.input_data_folder,
+        args.environment_name,
+        args.start_batch,
+        args.max_batch,
+        game_class(args.environment_name).preprocessing,
     )
     train, held_out = split_episodes(len(episode_lengths(paths)))
     stream = FrameStream(paths, train, args.batch_size, args.seed)
@@ -166,10 +167,8 @@ def main(argv: list[str] | None = None) -> None:
         warm_cosine(args.learning_rate),
         stream.steps_per_epoch,
     )
-    notes = {
-        "game": args.environment_name,
-        "preprocessing": batch_attributes(paths[0])["preprocessing"],
-    }
+    recorded = open_header(paths[0], RolloutsHeader)
+    header = WeightsHeader(args.environment_name, recorded.preprocessing)
 
     def after_epoch(row: dict) -> None:
         decoded = reconstruct(vae, judged)
@@ -178,7 +177,7 @@ def main(argv: list[str] | None = None) -> None:
         picture = tile([shown, reconstruct(vae, shown)])
         save_picture(args.savefolder / "reconstructions" / f"epoch_{row['epoch']:03d}.png", picture)
         if args.save_interval and row["epoch"] % args.save_interval == 0:
-            save_weights(args.savefolder / f"vae_weights_{row['epoch']:03d}.h5", vae, notes)
+            save_weights(args.savefolder / f"vae_weights_{row['epoch']:03d}.h5", vae, header)
         errors = ", ".join(f"{k} {v:.4f}" for k, v in row.items() if k.startswith("mse"))
         losses = f"loss {row['loss']:.2f}, held out {row['val_loss']:.2f}"
         print(f"epoch {row['epoch']}: {losses}, {errors}")
@@ -201,7 +200,7 @@ def main(argv: list[str] | None = None) -> None:
         trainer.run(args.epochs, after_epoch)
     except NotANumber as error:
         raise InputError(f"{error}; lower --learning_rate") from error
-    save_weights(weights, vae, notes)
+    save_weights(weights, vae, header)
     history = trainer.progress.history
     epochs = [row["epoch"] for row in history]
     save_curves(

@@ -20,10 +20,10 @@ ground truth of stage 1. The same command again continues.
 
 import argparse
 import contextlib
-import json
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,17 +31,20 @@ import numpy as np
 
 from reverie.artifacts import InputError, file_hash, write_config
 from reverie.flags import non_negative_int, share
-from reverie.latents.encoding import load_vae, read_vae_header
-from reverie.latents.storage import STEP_KEYS, Latents, merge_latents, write_part
+from reverie.headers import LatentsHeader, RolloutsHeader, WeightsHeader, open_header
+from reverie.latents.storage import Latents, merge_latents, write_part
 from reverie.locks import owned
 from reverie.rollouts.storage import (
-    batch_attributes,
+    LENGTH,
+    STEP_KEYS,
     episode_lengths,
     find_batches,
     iterate_episodes,
+    rollouts_identity,
 )
 from reverie.runs import LATENTS, ROLLOUTS_FOLDER, VAE_FOLDER, VAE_WEIGHTS
 from reverie.stage import conduct, progress, stop_signal
+from reverie.training.weights import load_network
 
 if TYPE_CHECKING:
     from reverie.latents.encoding import Encoder
@@ -90,30 +93,39 @@ def encode_batch(path: Path, encoder: "Encoder") -> tuple[dict[str, np.ndarray],
     return {key: np.concatenate(values) for key, values in columns.items()}, np.array(lengths)
 
 
+def latents_header(vae: WeightsHeader, batches: list[RolloutsHeader], digest: str) -> LatentsHeader:
+    """Return what the latents of some batches say of themselves; `digest` is the VAE's hash."""
+    options = batches[0].options
+    if LENGTH in options:
+        options = options | {LENGTH: max(batch.options.get(LENGTH, 0) for batch in batches)}
+    return LatentsHeader(
+        game=vae.game,
+        preprocessing=vae.preprocessing,
+        latent_size=vae.config.get("latent_size", 64),
+        vae=digest,
+        action_space=batches[0].action_space,
+        policies=tuple(dict.fromkeys(batch.policy for batch in batches)),
+        options=options,
+    )
+
+
 @conduct
 def main(argv: list[str] | None = None) -> None:
     """Encode the batches that are not encoded yet, then join them."""
     args = parse_args(argv)
-    config, notes = read_vae_header(args.loaded_vae_weights)
-    paths = find_batches(args.obs_folder, notes["game"], args.start_batch, args.max_batch)
-    attributes = batch_attributes(paths[0])
+    vae = open_header(args.loaded_vae_weights, WeightsHeader, network="VAE")
+    which = args.start_batch, args.max_batch, vae.preprocessing
+    paths = find_batches(args.obs_folder, vae.game, *which)
     result = args.savefolder / LATENTS
     folder = result.parent
-    header = {
-        "game": notes["game"],
-        "latent_size": config["latent_size"],
-        "vae": file_hash(args.loaded_vae_weights),
-        "action_space": attributes["action_space"],
-        "policy": attributes["policy"],
-        "options": json.loads(attributes["options"]),
-        "batches": {p.name: [p.stat().st_size, p.stat().st_mtime_ns] for p in paths},
-    }
+    headers = [open_header(path, RolloutsHeader) for path in paths]
+    header = latents_header(vae, headers, file_hash(args.loaded_vae_weights))
+    header = replace(header, batches=rollouts_identity(paths))
     if result.exists() and _same(result, header):
         print(f"nothing to do: {result} holds all {len(paths)} batches")
         return
-    parts = folder / f".parts_{header['vae']}"
-    stamps = ((path.stem, *header["batches"][path.name]) for path in paths)
-    jobs = {path: parts / "{}_{}_{}.npz".format(*stamp) for path, stamp in zip(paths, stamps)}
+    parts = folder / f".parts_{header.vae}"
+    jobs = {path: parts / f"{path.stem}_{header.batches[path.name]}.npz" for path in paths}
     if args.share:
         number, count = args.share
         chosen = paths[number::count]
@@ -123,7 +135,8 @@ def main(argv: list[str] | None = None) -> None:
         return
     with owned(folder), owned_shares(parts):
         encode(args, jobs)
-        merge_latents(list(jobs.values()), result, header)
+        played = [header.policies.index(batch.policy) for batch in headers]
+        merge_latents(list(jobs.values()), played, result, header)
         write_config(folder, vars(args), {"vae": args.loaded_vae_weights})
         shutil.rmtree(parts)
     lengths = episode_lengths(paths)
@@ -146,16 +159,16 @@ def encode(args: argparse.Namespace, jobs: dict[Path, Path]) -> None:
         return
     from reverie.latents.encoding import Encoder
 
-    encoder = Encoder(load_vae(args.loaded_vae_weights))
+    encoder = Encoder(load_network(args.loaded_vae_weights, "VAE"))
     for path, part in progress(missing.items(), desc="batches"):
         write_part(part, *encode_batch(path, encoder))
         stop_signal.check()
 
 
-def _same(result: Path, header: dict) -> bool:
+def _same(result: Path, header: LatentsHeader) -> bool:
     """Tell whether latents that are there already come from the same VAE and rollouts."""
     try:
-        return Latents(result).header == {"schema": 1} | header
+        return Latents(result).header == header
     except InputError as error:
         print(f"encoding again: {error}")
         return False

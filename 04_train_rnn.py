@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING
 from reverie.artifacts import InputError, file_hash, write_config, write_json
 from reverie.backend import start_backend, trains_with_xla
 from reverie.dreams.calibration import calibration, save_calibration
-from reverie.dreams.memory import read_rnn_header
+from reverie.headers import Recorded, WeightsHeader, open_header
 from reverie.latents.storage import Latents
 from reverie.latents.windows import EpisodeStream, persistence_nats
 from reverie.reports.plots import save_curves
@@ -113,7 +113,7 @@ def build(args: argparse.Namespace, latents: Latents, rows: int) -> "MDNRNN":
         latent_size=latents.latent_size,
         action_size=latents.action_size,
         reward_scale=latents.reward_scale(),
-        action_levels=latents.header["action_space"]["levels"],
+        action_levels=latents.header.action_space.get("levels", 0),
         units=args.units,
         num_mixtures=args.num_mixtures,
         mixture=args.mixture,
@@ -133,7 +133,8 @@ def build(args: argparse.Namespace, latents: Latents, rows: int) -> "MDNRNN":
 
 def check_beginning(args: argparse.Namespace, latents: Latents) -> None:
     """Check that the earlier MDN-RNN is one of this game, and of the size that is asked for."""
-    config, _ = read_rnn_header(args.initial_weights, latents.header["game"])
+    game = latents.header.game
+    config = open_header(args.initial_weights, WeightsHeader, network="MDNRNN", game=game).config
     expected = {name: getattr(args, name) for name in ("units", "num_mixtures", "mixture")}
     expected |= {"latent_size": latents.latent_size, "action_size": latents.action_size}
     check_initial(args.initial_weights, config, expected)
@@ -153,6 +154,25 @@ def streams(args: argparse.Namespace, latents: Latents) -> tuple[EpisodeStream, 
     )
 
 
+def weights_header(latents: Latents, digest: str) -> WeightsHeader:
+    """Return what the weights say of the latents that they come from, and of their file's hash."""
+    said = latents.header
+    recorded = Recorded(
+        said.policies,
+        tuple(latents.policy_index.tolist()),
+        tuple(latents.lengths.tolist()),
+        said.options,
+    )
+    return WeightsHeader(
+        said.game,
+        said.preprocessing,
+        vae=said.vae,
+        action_space=said.action_space,
+        recorded=recorded,
+        notes={"latents": digest},
+    )
+
+
 @conduct
 def main(argv: list[str] | None = None) -> None:
     """Train until all epochs are done or patience is out, then judge the best weights."""
@@ -164,14 +184,8 @@ def main(argv: list[str] | None = None) -> None:
         check_beginning(args, latents)
     train, held_out = streams(args, latents)
     rnn = build(args, latents, train.batch_size)
-    notes = {key: latents.header[key] for key in ("game", "vae", "action_space")}
     first_frames = dict(zip(("first_mu", "first_logvar"), latents.first_frames()))
-    notes["recorded"] = {
-        "policy": latents.header["policy"],
-        "options": latents.header["options"],
-        "lengths": latents.lengths.tolist(),
-    }
-    notes["latents"] = file_hash(args.training_data_file)
+    header = weights_header(latents, file_hash(args.training_data_file))
     trainer = Trainer(
         rnn,
         folder,
@@ -183,14 +197,14 @@ def main(argv: list[str] | None = None) -> None:
 
     def after_epoch(row: dict) -> None:
         if row["improved"]:
-            save_weights(weights, rnn, notes, first_frames)
+            save_weights(weights, rnn, header, first_frames)
         print(
             f"epoch {row['epoch']}: {row['nats_per_frame']:.2f} nats per frame, held out "
             f"{row['val_nats_per_frame']:.2f}, one component {row['val_gaussian']:.2f}, "
             f"termination {row['val_termination']:.4f}"
         )
 
-    settings = {name: getattr(args, name) for name in SETTINGS} | {"latents": notes["latents"]}
+    settings = {name: getattr(args, name) for name in SETTINGS} | header.notes
     if args.initial_weights:
         settings["initial_weights"] = file_hash(args.initial_weights)
     if args.new_model:

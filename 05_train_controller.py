@@ -29,12 +29,10 @@ import sys
 from pathlib import Path
 
 from reverie.artifacts import write_config
-from reverie.controllers.agents import check_same_vae
 from reverie.controllers.controller import FEATURES, load_controller
 from reverie.cores import usable_cores
-from reverie.dreams.memory import read_rnn_header
-from reverie.games import add_game_flags, game_options
-from reverie.latents.encoding import read_vae_header
+from reverie.games import add_game_flags, game_class, game_options
+from reverie.headers import open_networks
 from reverie.locks import owned
 from reverie.rollouts.workers import GameWorkers
 from reverie.runs import CONTROLLER_FOLDER, SCORES
@@ -94,10 +92,9 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     options = game_options(args)
     args.time_steps = options["time_steps"]
-    read_vae_header(args.vae_weights, args.game)
-    check_same_vae(
-        args.rnn_weights, read_rnn_header(args.rnn_weights, args.game)[1], args.vae_weights
-    )
+    preprocessing = game_class(args.game, options).preprocessing
+    networks = args.vae_weights, args.rnn_weights
+    open_networks(*networks, game=args.game, preprocessing=preprocessing)
     if args.initial_controller:
         load_controller(args.initial_controller)
     with owned(args.output_folder):

@@ -48,20 +48,20 @@ def _times(function, frames: np.ndarray, calls: int) -> np.ndarray:
 
 def _agent_times(place: Workplace, frames: np.ndarray, calls: int) -> np.ndarray:
     from reverie.controllers.agents import Agents
-    from reverie.latents.encoding import load_vae
+    from reverie.training.weights import load_network
 
     rnn = place.rnn()
     controller = Controller("zh", rnn.latent_size, rnn.units, rnn.action_size)
-    agents = Agents(load_vae(place.vae_weights()), rnn, controller, 1)
+    agents = Agents(load_network(place.vae_weights(), "VAE"), rnn, controller, 1)
     parameters = np.random.default_rng(0).normal(0.0, 0.1, controller.size)
     agents.begin(0, parameters, 0)
     return _times(agents.act, frames, calls)
 
 
 def _predict_times(place: Workplace, frames: np.ndarray, calls: int) -> np.ndarray:
-    from reverie.latents.encoding import load_vae
+    from reverie.training.weights import load_network
 
-    vae, rnn = load_vae(place.vae_weights()), place.rnn()
+    vae, rnn = load_network(place.vae_weights(), "VAE"), place.rnn()
     action = np.zeros((1, 1, 1), np.float32)
 
     def predict(frame: np.ndarray) -> None:

@@ -11,6 +11,7 @@ from reverie.controllers.controller import Controller
 from reverie.dreams.dream import Dream, DreamOptions
 from reverie.games import game_class
 from reverie.games.actions import describe_space
+from reverie.headers import WeightsHeader
 from reverie.latents.storage import Latents
 from reverie.runs import RNN_WEIGHTS
 from reverie.training.weights import save_weights
@@ -80,8 +81,8 @@ def _gymnasium(
 
     path = place.folder / "dreams" / RNN_WEIGHTS
     arrays = dict(zip(("first_mu", "first_logvar"), first))
-    notes = {"game": GAME, "action_space": describe_space(game_class(GAME).action_space)}
-    save_weights(path, rnn, notes, arrays)
+    header = WeightsHeader(GAME, action_space=describe_space(game_class(GAME).action_space))
+    save_weights(path, rnn, header, arrays)
     parameters = np.repeat(population, ROLLOUTS, axis=0)
     environment = DreamVectorEnv(path, len(parameters), controller.features)
     size = rnn.latent_size

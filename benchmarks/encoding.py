@@ -5,8 +5,9 @@ import numpy as np
 from benchmarks.rows import Row, alternate, compare, seconds
 from benchmarks.workplace import Workplace, leave_cache, stage
 from reverie.backend import compiled
-from reverie.latents.encoding import Encoder, load_vae
+from reverie.latents.encoding import Encoder
 from reverie.rollouts.storage import iterate_episodes
+from reverie.training.weights import load_network
 
 
 def measure(place: Workplace) -> list[Row]:
@@ -17,7 +18,7 @@ def measure(place: Workplace) -> list[Row]:
 def _compare(place: Workplace, architecture: str) -> Row:
     path = place.rollouts()[0]
     frames = np.concatenate([g["observations"][:] for _, _, g in iterate_episodes([path])])
-    vae = load_vae(place.vae_weights(architecture))
+    vae = load_network(place.vae_weights(architecture), "VAE")
     encoder, encode = Encoder(vae), compiled(vae.encode)
     encode_batch = stage("03_generate_rnn_data").encode_batch
 

@@ -75,10 +75,11 @@ class Workplace:
         path = self.folder / architecture / VAE_WEIGHTS
         if not path.exists():
             start_backend()
+            from reverie.headers import WeightsHeader
             from reverie.models.vae import VAE
             from reverie.training.weights import save_weights
 
-            save_weights(path, VAE(architecture, latent_size=64), {"game": GAME})
+            save_weights(path, VAE(architecture, latent_size=64), WeightsHeader(GAME))
         return path
 
     def latents(self) -> Path:

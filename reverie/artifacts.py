@@ -30,6 +30,13 @@ class InputError(Exception):
     """
 
 
+class Damaged(InputError):
+    """A file is cut off or holds something else: to write it anew would mend it.
+
+    A file that is locked, forbidden, on a failing disk, or of another game is not damaged.
+    """
+
+
 @contextlib.contextmanager
 def atomic_path(path: Path, suffix: str = ".tmp", durable: bool = True) -> Iterator[Path]:
     """Yield a temporary name beside `path`; on success it becomes `path`, otherwise it is removed.

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -14,6 +15,7 @@ import h5py
 import numpy as np
 
 from reverie.games.actions import describe_space
+from reverie.headers import LatentsHeader
 from reverie.latents.storage import merge_latents, write_part
 from reverie.rollouts.recording import Recorder
 from reverie.rollouts.storage import Episode, batch_path, merge_episodes, write_episode
@@ -96,13 +98,13 @@ def make_episode(length: int, number: int = 0, **changes: object) -> Episode:
 def write_batch(
     folder: Path, lengths: list[int], batch: int = 0, first: int = 0, **changes
 ) -> Path:
-    """Write a batch of synthetic rollouts; `changes` are attributes other than usual."""
+    """Write a batch of synthetic rollouts; `changes` are of its header."""
     path = batch_path(folder, "doomrnn", batch)
     parts = [folder / "parts" / f"{index}.h5" for index in range(len(lengths))]
     for index, (part, length) in enumerate(zip(parts, lengths)):
         write_episode(part, make_episode(length, first + index))
     recorder = Recorder(folder, "doomrnn", None, "held_random", 0, OPTIONS)
-    merge_episodes(parts, path, recorder.attributes() | changes)
+    merge_episodes(parts, path, replace(recorder.header(), **changes))
     return path
 
 
@@ -127,15 +129,15 @@ def write_latents(path: Path, lengths: list[int], size: int = 4, **changes: np.n
     first, second = path.parent / "first.npz", path.parent / "second.npz"
     write_part(first, {k: v[: cuts[k]] for k, v in arrays.items()}, np.array(lengths[:half], int))
     write_part(second, {k: v[cuts[k] :] for k, v in arrays.items()}, np.array(lengths[half:], int))
-    header = {
-        "game": "doomrnn",
-        "latent_size": size,
-        "vae": "0123456789abcdef",
-        "action_space": describe_space(gymnasium.spaces.Box(-1.0, 1.0, (1,))) | {"levels": 3},
-        "policy": "held_random",
-        "options": OPTIONS,
-    }
-    merge_latents([first, second], path, header)
+    header = LatentsHeader(
+        game="doomrnn",
+        latent_size=size,
+        vae="0123456789abcdef",
+        action_space=describe_space(gymnasium.spaces.Box(-1.0, 1.0, (1,))) | {"levels": 3},
+        policies=("held_random", "wandering"),
+        options=OPTIONS,
+    )
+    merge_latents([first, second], [0, 1], path, header)
     first.unlink()
     second.unlink()
     return arrays | {"episode_lengths": np.array(lengths)}

@@ -14,8 +14,8 @@ from conftest import SEED
 from helpers import ROOT
 
 from reverie.artifacts import InputError, file_hash
-from reverie.controllers.agents import check_networks
 from reverie.controllers.controller import load_controller
+from reverie.headers import find_networks
 from reverie.mixtures.__main__ import main
 from reverie.mixtures.detectors import (
     _scene,
@@ -129,6 +129,9 @@ def test_networks_that_cannot_be_analysed(run, tmp_path, capsys):
     line = flags(run, tmp_path / "out", **{"--rnn_weights": other})
     refused(capsys, line, other, "latents of another VAE")
     apart = spoiled(run, tmp_path, config={"mixture": "per_dim"})
+    with h5py.File(apart, "a") as file:
+        del file["weights/mdnrnn/head/bias"]
+        file["weights/mdnrnn/head/bias"] = np.zeros(3 * 5 * 8 + 2, np.float32)
     line = flags(run, tmp_path / "out", **{"--rnn_weights": apart})
     refused(capsys, line, apart, "--mixture joint")
     check_world(run.vae_weights, apart, joint=False)
@@ -153,7 +156,7 @@ def test_held_out_episodes_are_those_of_training(run):
 
 def test_recordings(run):
     world = load_world(run.vae_weights, run.rnn_weights)
-    assert world.policy == "held_random"
+    assert set(world.policies) == {"held_random"}
     recordings = encode_recordings(world.vae, find_recordings(run.rollouts, 3, held_out=False))
     for recording in recordings:
         steps = len(recording.actions)
@@ -266,8 +269,11 @@ def test_exported_weights_dream_the_same(run, analysed, tmp_path):
     assert origin["command"].startswith("04_train_rnn.py")
     assert origin["scores"]["nats_per_frame"]
     moved = tmp_path.rename(tmp_path.with_name("moved"))
-    _, parameters, notes = load_controller(moved / controller.name)
-    assert check_networks(notes) == (moved / vae_path.name, moved / rnn_path.name)
+    _, parameters, header = load_controller(moved / controller.name)
+    assert find_networks(moved / controller.name, header) == (
+        moved / vae_path.name,
+        moved / rnn_path.name,
+    )
     np.testing.assert_array_equal(parameters, load_controller(files[1])[1])
 
 

@@ -58,10 +58,10 @@ def test_choices_reach_the_networks_one_hot(folder):
     latents = Latents(folder / "vae/rnn_format_data/rnn_training_data.npz")
     assert latents.arrays["actions"].shape[1:] == (2,)
     assert latents.action_size == 5
-    controller, parameters, notes = load_controller(folder / "dream/controller.h5")
+    controller, parameters, header = load_controller(folder / "dream/controller.h5")
     assert controller.code == latents.code
     assert parameters.shape == ((4 + 8 + 1) * 5,)
-    assert notes["options"] == {"time_steps": 30}
+    assert header.options == {"time_steps": 30}
 
 
 @pytest.mark.parametrize("place", ["dream", "game"])

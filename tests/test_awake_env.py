@@ -10,7 +10,8 @@ import reverie.controllers.latent_observations
 import reverie.dreams.environment
 from reverie.artifacts import InputError, file_hash
 from reverie.games.actions import ActionCode, describe_space
-from reverie.training.weights import save_weights
+from reverie.headers import WeightsHeader
+from reverie.training.weights import load_network, save_weights
 
 GAME = "bandit:OwnBandit-v0"
 SPACE = gymnasium.spaces.MultiDiscrete(CHOICES)
@@ -23,9 +24,9 @@ def networks(tmp_path_factory, first_frames):
 
     folder = tmp_path_factory.mktemp("networks")
     vae, rnn = folder / "vae.h5", folder / "rnn.h5"
-    save_weights(vae, VAE("patch", 3), {"game": GAME})
+    save_weights(vae, VAE("patch", 3), WeightsHeader(GAME))
     arrays = dict(zip(("first_mu", "first_logvar"), first_frames))
-    notes = {"game": GAME, "vae": file_hash(vae), "action_space": describe_space(SPACE)}
+    notes = WeightsHeader(GAME, vae=file_hash(vae), action_space=describe_space(SPACE))
     save_weights(rnn, MDNRNN(3, sum(CHOICES), 8, 2, seed=1), notes, arrays)
     return {"vae_weights": vae, "rnn_weights": rnn}
 
@@ -37,10 +38,9 @@ def test_gymnasiums_own_checker_is_content(networks):
 
 
 def test_what_is_seen_is_the_networks(networks):
-    from reverie.dreams.memory import load_rnn
-    from reverie.latents.encoding import load_vae
 
-    vae, rnn = load_vae(networks["vae_weights"]), load_rnn(networks["rnn_weights"])
+    vae = load_network(networks["vae_weights"], "VAE")
+    rnn = load_network(networks["rnn_weights"], "MDNRNN")
     options = {"render_mode": "rgb_array", "features": "zhc", "time_steps": 5}
     env = reverie.controllers.latent_observations.AwakeEnv(GAME, **networks, **options)
     observation, _ = env.reset(seed=4)
@@ -61,7 +61,7 @@ def test_networks_that_do_not_belong_together(networks, tmp_path):
     from reverie.models.vae import VAE
 
     other = tmp_path / "vae.h5"
-    save_weights(other, VAE("patch", 3, seed=5), {"game": GAME})
+    save_weights(other, VAE("patch", 3, seed=5), WeightsHeader(GAME))
     with pytest.raises(InputError, match="trained on latents of another VAE"):
         reverie.controllers.latent_observations.AwakeEnv(GAME, other, networks["rnn_weights"])
 

@@ -10,6 +10,9 @@ from helpers import cuts
 
 from reverie.artifacts import InputError
 from reverie.controllers.controller import Controller, load_controller, save_controller
+from reverie.headers import ControllerHeader
+
+HEADER = ControllerHeader("doomrnn", vae_weights="vae.h5", rnn_weights="rnn.h5")
 
 
 def test_published_sizes():
@@ -34,21 +37,22 @@ def test_actions_are_the_formula(features, bias):
 def test_round_trip(tmp_path):
     controller = Controller("zh", 3, 4, 1)
     parameters = np.arange(7, dtype=np.float32)
-    save_controller(tmp_path / "c.h5", controller, parameters, {"game": "doomrnn"})
-    again, values, notes = load_controller(tmp_path / "c.h5")
+    save_controller(tmp_path / "c.h5", controller, parameters, HEADER)
+    again, values, header = load_controller(tmp_path / "c.h5")
     assert again == replace(controller, actions=controller.code)
     np.testing.assert_array_equal(values, parameters)
-    assert notes == {"game": "doomrnn"}
+    assert header.game == "doomrnn"
+    assert header.controller["features"] == "zh"
 
 
 def test_what_is_no_controller_is_named(tmp_path):
     path = tmp_path / "c.h5"
     with pytest.raises(InputError, match=r"c.h5: no controller there"):
         load_controller(path)
-    save_controller(path, Controller("zh", 3, 4, 1), np.full(7, np.nan), {})
+    save_controller(path, Controller("zh", 3, 4, 1), np.full(7, np.nan), HEADER)
     with pytest.raises(InputError, match=r"c.h5: its parameters are damaged"):
         load_controller(path)
-    save_controller(path, Controller("zh", 3, 4, 1), np.zeros(6), {})
+    save_controller(path, Controller("zh", 3, 4, 1), np.zeros(6), HEADER)
     with pytest.raises(InputError, match=r"c.h5: its parameters are damaged"):
         load_controller(path)
     with h5py.File(path, "a") as file:
@@ -57,5 +61,5 @@ def test_what_is_no_controller_is_named(tmp_path):
         load_controller(path)
     for content in [*cuts(path), b"this is a letter"]:
         path.write_bytes(content)
-        with pytest.raises(InputError, match=r"c.h5: damaged, or no controller"):
+        with pytest.raises(InputError, match=r"c.h5: damaged, or not a controller"):
             load_controller(path)

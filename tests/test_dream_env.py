@@ -7,18 +7,21 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
 import reverie.dreams.environment  # noqa: F401  registers the environment
+from reverie.artifacts import file_hash
 from reverie.games.actions import describe_space
+from reverie.headers import WeightsHeader
 from reverie.training.weights import save_weights
 
 ENV_ID = "reverie/Dream-v0"
 
 
 @pytest.fixture(scope="module")
-def rnn_weights(dreamer, first_frames, tmp_path_factory):
+def rnn_weights(dreamer, first_frames, vae_weights, tmp_path_factory):
     path = tmp_path_factory.mktemp("rnn") / "final_rnn_weights.h5"
     arrays = dict(zip(("first_mu", "first_logvar"), first_frames))
     space = describe_space(gymnasium.spaces.Box(-1.0, 1.0, (1,)))
-    save_weights(path, dreamer, {"game": "doomrnn", "action_space": space}, arrays)
+    digest = file_hash(vae_weights)
+    save_weights(path, dreamer, WeightsHeader("doomrnn", vae=digest, action_space=space), arrays)
     return path
 
 
@@ -27,7 +30,7 @@ def vae_weights(tmp_path_factory):
     from reverie.models.vae import VAE
 
     path = tmp_path_factory.mktemp("vae") / "vae.h5"
-    save_weights(path, VAE("patch", 3), {"game": "doomrnn"})
+    save_weights(path, VAE("patch", 3), WeightsHeader("doomrnn"))
     return path
 
 
@@ -104,7 +107,7 @@ def test_discrete_games_have_discrete_dreams(dreamer, first_frames, tmp_path):
     arrays = dict(zip(("first_mu", "first_logvar"), first_frames))
     space = gymnasium.spaces.Discrete(4)
     path = tmp_path / "rnn.h5"
-    save_weights(path, rnn, {"game": "x", "action_space": describe_space(space)}, arrays)
+    save_weights(path, rnn, WeightsHeader("x", action_space=describe_space(space)), arrays)
     env = gymnasium.make(ENV_ID, rnn_weights=path)
     assert env.action_space == space
     ends = []

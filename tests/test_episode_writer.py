@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from helpers import make_episode
 
+from reverie.headers import RolloutsHeader
 from reverie.rollouts.episode_writer import EpisodeWriter
 from reverie.rollouts.storage import merge_episodes, write_episode
 
@@ -54,7 +55,7 @@ def test_long_episodes_hold_what_short_ones_hold(tmp_path, length):
     write_episode(tmp_path / "at_once.h5", episode)
     write(tmp_path / "short.h5", episode)
     write(tmp_path / "long.h5", episode, memory=10 * 64 * 64 * 3)
-    merge_episodes([tmp_path / "long.h5"], tmp_path / "batch.h5", {})
+    merge_episodes([tmp_path / "long.h5"], tmp_path / "batch.h5", RolloutsHeader("doomrnn"))
     expected = contents(tmp_path / "at_once.h5")
     batch = contents(tmp_path / "batch.h5")
     batch = {name.replace("episode_00000", "episode"): item for name, item in batch.items()}

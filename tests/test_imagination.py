@@ -16,7 +16,7 @@ STEPS = CHUNK + 7  # not a whole number of compiled loops
 
 @pytest.fixture(scope="module")
 def world(dreamer, first_frames):
-    return World("dreamer", None, dreamer, first_frames, "held_random")
+    return World("dreamer", None, dreamer, first_frames, ("held_random",) * 20)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def actions_of(world, count, seed, steps=STEPS):
     """Return the actions `(R, T, A)` that dreams of this seed are played with."""
     space = gymnasium.spaces.Box(-1.0, 1.0, (1,), np.float32)
     seeds = episode_seeds(seed, 0, count, "evaluate")
-    return np.stack([open_loop_actions(world.policy, s, steps, space) for s in seeds])
+    return np.stack([open_loop_actions("held_random", s, steps, space) for s in seeds])
 
 
 def test_committed_dreams_are_drawn_from_one_component(world):
@@ -136,7 +136,7 @@ def test_a_mixture_per_dimension_dreams_and_cannot_be_committed(first_frames):
     from reverie.models.mdn_rnn import MDNRNN
 
     rnn = MDNRNN(latent_size=3, units=8, num_mixtures=2, mixture="per_dim")
-    imagination = Imagination(World("apart", None, rnn, first_frames, "constant"))
+    imagination = Imagination(World("apart", None, rnn, first_frames, ("constant",) * 20))
     dreams = Imagination(imagination.world, DreamSettings(5)).free(4, 0)
     assert dreams.weights.shape == (4, 5, 3, 2)
     np.testing.assert_allclose(dreams.weights.sum(axis=-1), 1.0, atol=1e-5)

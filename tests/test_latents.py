@@ -24,7 +24,7 @@ def test_round_trip(path):
     np.testing.assert_array_equal(latents.lengths, LENGTHS)
     np.testing.assert_array_equal(latents.frame_starts, [0, 6, 8, 18])
     assert (latents.latent_size, latents.action_size) == (4, 1)
-    assert latents.header["game"] == "doomrnn"
+    assert latents.header.game == "doomrnn"
     mu, logvar = latents.first_frames()
     np.testing.assert_array_equal(mu, arrays["mu"][[0, 6, 8]])
     assert logvar.dtype == np.float32
@@ -55,7 +55,7 @@ def test_arrays_are_mapped_and_not_read(path):
 def test_numpy_reads_it_without_pickles(path):
     arrays = write_latents(path, LENGTHS)
     with np.load(path, allow_pickle=False) as file:
-        assert set(file.files) == arrays.keys() | {"header"}
+        assert set(file.files) == arrays.keys() | {"header", "policy_index"}
         for key, values in arrays.items():
             np.testing.assert_array_equal(file[key], values)
 

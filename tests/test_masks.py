@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 from conftest import MASKS
-from helpers import load_script, make_episode
+from helpers import OPTIONS, load_script, make_episode
 
 from reverie.artifacts import InputError
 from reverie.games.crafter import COLUMNS, ROWS, SEMANTIC
@@ -35,6 +35,7 @@ from reverie.masks.measures import (
 from reverie.masks.methods import colour_distance, full_mask
 from reverie.masks.refinement import best_radius, refined
 from reverie.masks.show import networks_folder, views
+from reverie.rollouts.recording import Recorder
 from reverie.rollouts.storage import find_batches, iterate_episodes, merge_episodes, write_episode
 
 
@@ -151,7 +152,8 @@ def test_doom_goes_through_the_same_door(tmp_path):
         infos = {"damage": damage, "object_mask": masks}
         write_episode(part, dataclasses.replace(episode, infos=infos))
     path = tmp_path / "doomrnn_0.h5"
-    merge_episodes(parts, path, {"game": "doomrnn"})
+    recorder = Recorder(tmp_path, "doomrnn", None, "held_random", 0, OPTIONS)
+    merge_episodes(parts, path, recorder.header())
     choice = Choice("doomrnn", reward="damage", windowsize=3, dataset_size=6)
     moments = open_moments(tmp_path / "moments.h5", [path], choice)
     np.testing.assert_array_equal(moments.read("test", "steps")[:8], [6, 5, 4, 3, 2, 1, 0, NEVER])

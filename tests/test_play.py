@@ -17,6 +17,7 @@ from helpers import ROOT, write_batch
 
 from reverie.games import game_class
 from reverie.games.actions import ActionCode
+from reverie.headers import RolloutsHeader, open_header
 from reverie.play import messages
 from reverie.play.keys import key_map
 from reverie.play.messages import Knobs, MessageError, parse
@@ -24,7 +25,7 @@ from reverie.play.run_folder import PRETRAINED, find_files
 from reverie.play.session import Session, Setting
 from reverie.play.timeline import decode_picture, encode_picture
 from reverie.rollouts.frames import FrameStream
-from reverie.rollouts.storage import batch_attributes, find_batches, iterate_episodes
+from reverie.rollouts.storage import find_batches, iterate_episodes
 
 
 def keys_of(name):
@@ -235,7 +236,7 @@ def test_what_is_recorded_opens_as_rollouts(setting):
     for kind in ("game", "dream"):
         paths = find_batches(folder / kind, "doomrnn")
         assert len(paths) == 2
-        assert batch_attributes(paths[0])["policy"] == "person"
+        assert open_header(paths[0], RolloutsHeader).policy == "person"
         episodes = [group["actions"][:] for *_, group in iterate_episodes(paths)]
         assert (episodes[0] == 1.0).all()
         assert len(episodes[1]) == 5
@@ -420,7 +421,7 @@ def test_bad_input_is_one_line(tmp_path):
                     "--rnn_weights",
                     PRETRAINED / "doom_rnn_joint.h5",
                 ],
-                "not of 'doomrnn'",
+                "not of 'carracing'",
             ),
             (["--controller", PRETRAINED / "carracing_controller.h5"], "other networks"),
         ]:

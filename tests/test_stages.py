@@ -11,11 +11,9 @@ from helpers import STAGES, assert_same_rollouts, held, load_script, run_stage
 
 from reverie.artifacts import file_hash, read_json_lines
 from reverie.controllers.controller import load_controller
-from reverie.dreams.memory import read_rnn_header
-from reverie.latents.encoding import read_vae_header
+from reverie.headers import RolloutsHeader, WeightsHeader, open_header
 from reverie.latents.storage import Latents
 from reverie.reports.page import generation_curves, write_report
-from reverie.rollouts.storage import batch_attributes
 from reverie.runs import RunFolder
 
 VERBATIM = {
@@ -100,10 +98,10 @@ def test_rollouts(run):
     seeds = []
     for number in range(2):
         path = run.rollouts / f"doomrnn_{number}.h5"
-        attributes = batch_attributes(path)
-        assert attributes["total_episodes"] == 6
-        assert attributes["env_id"] == "VizdoomTakeCover"
-        assert json.loads(attributes["options"]) == {"difficulty": 4, "time_steps": 120}
+        header = open_header(path, RolloutsHeader)
+        assert header.total_episodes == 6
+        assert header.env_id == "VizdoomTakeCover"
+        assert header.options == {"difficulty": 4, "time_steps": 120}
         with h5py.File(path) as file:
             for group in file.values():
                 check_episode(group)
@@ -137,9 +135,9 @@ def test_number_of_workers_does_not_change_the_data(run, tmp_path):
 
 
 def test_vae(run):
-    config, notes = read_vae_header(run.vae_weights, "doomrnn")
-    assert config["latent_size"] == 8
-    assert notes["preprocessing"] == 1
+    header = open_header(run.vae_weights, WeightsHeader, network="VAE", game="doomrnn")
+    assert header.config["latent_size"] == 8
+    assert header.preprocessing == 1
     rows = read_json_lines(run.vae / "metrics.jsonl")
     assert [row["epoch"] for row in rows] == [1, 2]
     assert rows[1]["loss"] < rows[0]["loss"]
@@ -179,18 +177,20 @@ def test_latents(run):
         "terminations": ((), bool),
         "truncations": ((), bool),
         "episode_lengths": ((), np.int64),
+        "policy_index": ((), np.int64),
     }
-    assert latents.header["vae"] == file_hash(run.vae_weights)
+    assert latents.header.vae == file_hash(run.vae_weights)
     first = latents.arrays["actions"][: latents.lengths[0]]
     with h5py.File(run.rollouts / "doomrnn_0.h5") as file:
         np.testing.assert_array_equal(first, file["episode_00000/actions"])
 
 
 def test_rnn(run):
-    config, notes = read_rnn_header(run.rnn_weights, "doomrnn")
+    header = open_header(run.rnn_weights, WeightsHeader, network="MDNRNN", game="doomrnn")
+    config = header.config
     assert (config["latent_size"], config["units"], config["action_size"]) == (8, 32, 1)
-    assert notes["vae"] == file_hash(run.vae_weights)
-    assert notes["latents"] == file_hash(run.latents)
+    assert header.vae == file_hash(run.vae_weights)
+    assert header.notes["latents"] == file_hash(run.latents)
     scores = json.loads((run.rnn / "scores.json").read_text())
     assert len(scores["nats_per_frame"]) == 3
     assert np.isfinite(list(scores["nats_per_frame"].values())).all()
@@ -200,10 +200,10 @@ def test_rnn(run):
 
 
 def test_controller(run):
-    controller, parameters, notes = load_controller(run.controller)
+    controller, parameters, header = load_controller(run.controller)
     assert (controller.inputs, controller.size) == (8 + 32, 40)
     assert parameters.shape == (40,)
-    assert notes["game"] == "doomrnn"
+    assert header.game == "doomrnn"
     result = json.loads((run.search / "scores.json").read_text())
     assert {"dream", "game", "held_random", "constant"} <= set(result["scores"])
     for score in result["scores"].values():
@@ -256,7 +256,7 @@ def test_a_controller_records(run, tmp_path):
     result = run_stage("01_generate_data.py", *flags, "--total_episodes", 2)
     assert result.returncode == 0, result.stderr
     path = tmp_path / "doomrnn_0.h5"
-    assert batch_attributes(path)["policy"] == str(run.controller)
+    assert open_header(path, RolloutsHeader).policy == f"controller:{file_hash(run.controller)}"
     with h5py.File(path) as file, h5py.File(run.rollouts / "doomrnn_0.h5") as random:
         check_episode(file["episode_00000"])
         actions = [f["episode_00000/actions"][:20] for f in (file, random)]
@@ -268,8 +268,8 @@ def test_evolving_in_the_game(run, tmp_path):
     result = run_stage(*command)
     assert result.returncode == 0, result.stderr
     assert "generation 2: game mean" in result.stdout
-    parameters, notes = load_controller(tmp_path / "controller.h5")[1:]
-    assert notes["train_in"] == "game"
+    parameters, header = load_controller(tmp_path / "controller.h5")[1:]
+    assert header.train_in == "game"
     assert (parameters != load_controller(run.controller)[1]).any()
     result = run_stage(*command, "--train_in", "dream", "--generations", 3)
     assert result.returncode == 2

@@ -1,20 +1,26 @@
 """Weights on disk: what comes back is what went in, and what does not fit is named."""
 
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
 from helpers import cuts
 
 from reverie.artifacts import InputError
+from reverie.headers import WeightsHeader, open_header
 from reverie.models.mdn_rnn import MDNRNN
 from reverie.models.vae import VAE
 from reverie.training.weights import (
     load_checkpoint,
+    load_network,
     load_weights,
-    read_header,
     save_checkpoint,
     save_weights,
 )
+
+SPACE = {"type": "Box", "shape": [1], "low": -1.0, "high": 1.0, "dtype": "float32"}
+HEADER = WeightsHeader("doomrnn", action_space=SPACE)
 
 
 @pytest.fixture
@@ -28,12 +34,10 @@ def values(network):
 
 def test_round_trip(tmp_path, rnn):
     path = tmp_path / "w.h5"
-    save_weights(path, rnn, {"game": "doomrnn"}, {"first_mu": np.arange(6).reshape(2, 3)})
-    config, notes = read_header(path, "MDNRNN", "train it")
-    assert config == rnn.get_config()
-    assert notes == {"game": "doomrnn"}
-    again = MDNRNN(**config)
-    load_weights(path, again)
+    save_weights(path, rnn, HEADER, {"first_mu": np.arange(6).reshape(2, 3)})
+    header = open_header(path, WeightsHeader, network="MDNRNN")
+    assert header == replace(HEADER, network="MDNRNN", config=rnn.get_config())
+    again = load_network(path, "MDNRNN")
     for ours, theirs in zip(values(rnn), values(again)):
         np.testing.assert_array_equal(ours, theirs)
     with h5py.File(path) as file:
@@ -43,7 +47,7 @@ def test_round_trip(tmp_path, rnn):
 @pytest.mark.parametrize("architecture", ["patch", "article"])
 def test_names_do_not_depend_on_what_was_built_before(tmp_path, architecture):
     networks = [VAE(architecture, 2) for _ in range(2)]
-    save_weights(tmp_path / "w.h5", networks[0])
+    save_weights(tmp_path / "w.h5", networks[0], HEADER)
     load_weights(tmp_path / "w.h5", networks[1])
     for ours, theirs in zip(*map(values, networks)):
         np.testing.assert_array_equal(ours, theirs)
@@ -51,8 +55,8 @@ def test_names_do_not_depend_on_what_was_built_before(tmp_path, architecture):
 
 def test_float16_is_half_the_file_and_close(tmp_path):
     rnn = MDNRNN(16, 1, 64, 2)
-    save_weights(tmp_path / "whole.h5", rnn)
-    save_weights(tmp_path / "half.h5", rnn, dtype="float16")
+    save_weights(tmp_path / "whole.h5", rnn, HEADER)
+    save_weights(tmp_path / "half.h5", rnn, HEADER, dtype="float16")
     sizes = [(tmp_path / name).stat().st_size for name in ("whole.h5", "half.h5")]
     assert sizes[1] < 0.6 * sizes[0]
     again = MDNRNN(16, 1, 64, 2)
@@ -63,14 +67,14 @@ def test_float16_is_half_the_file_and_close(tmp_path):
 
 def test_wrong_shape_is_named(tmp_path, rnn):
     path = tmp_path / "w.h5"
-    save_weights(path, rnn)
+    save_weights(path, rnn, HEADER)
     with pytest.raises(InputError, match=r"w.h5: .*lstm.* has shape \(4, 16\), expected \(5, 16\)"):
         load_weights(path, MDNRNN(4, 1, 4, 2))
 
 
 def test_missing_weight_is_named(tmp_path, rnn):
     path = tmp_path / "w.h5"
-    save_weights(path, MDNRNN(3, 1, 4, 2, heads=("reward", "termination")))
+    save_weights(path, MDNRNN(3, 1, 4, 2, heads=("reward", "termination")), HEADER)
     with pytest.raises(InputError, match=r"gaussian_head.* is missing"):
         load_weights(path, rnn)
 
@@ -78,29 +82,29 @@ def test_missing_weight_is_named(tmp_path, rnn):
 def test_nan_is_named(tmp_path, rnn):
     path = tmp_path / "w.h5"
     rnn.head.bias.assign(np.full(rnn.head.bias.shape, np.nan))
-    save_weights(path, rnn)
+    save_weights(path, rnn, HEADER)
     with pytest.raises(InputError, match=r"w.h5: .*head/bias holds NaN"):
         load_weights(path, MDNRNN(3, 1, 4, 2))
 
 
 def test_header_tells_networks_apart(tmp_path, rnn):
     path = tmp_path / "w.h5"
-    save_weights(path, rnn)
+    save_weights(path, rnn, HEADER)
     with pytest.raises(InputError, match="holds no VAE but MDNRNN; train one"):
-        read_header(path, "VAE", "train one")
+        open_header(path, WeightsHeader, network="VAE")
 
 
 def test_truncated_and_foreign_files_are_named(tmp_path, rnn):
     whole, path = tmp_path / "w.h5", tmp_path / "cut.h5"
-    save_weights(whole, rnn)
+    save_weights(whole, rnn, HEADER)
     for content in [*cuts(whole), b"this is a letter"]:
         path.write_bytes(content)
-        with pytest.raises(InputError, match=r"cut.h5: damaged or not HDF5"):
-            read_header(path, "MDNRNN", "train it")
+        with pytest.raises(InputError, match=r"cut.h5: damaged, or not an MDN-RNN"):
+            open_header(path, WeightsHeader, network="MDNRNN")
     with h5py.File(path, "w") as file:
         file["pictures"] = np.zeros(3)
     with pytest.raises(InputError, match=r"cut.h5: holds no MDNRNN but something else"):
-        read_header(path, "MDNRNN", "train it")
+        open_header(path, WeightsHeader, network="MDNRNN")
 
 
 def compiled(rnn):

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reverie.artifacts import InputError, file_hash
 from reverie.backend import compiled
 from reverie.controllers.controller import Controller, load_controller
+from reverie.headers import find_networks
 from reverie.rollouts.lockstep import play_in_lockstep
 from reverie.rollouts.workers import GameWorkers
+from reverie.training.weights import load_network
 
 if TYPE_CHECKING:
     from reverie.models.mdn_rnn import MDNRNN
@@ -88,42 +89,23 @@ def play(workers: GameWorkers, agents: Agents, jobs: list[Job]) -> Iterator[tupl
     yield from play_in_lockstep(workers, episodes, begin, agents.act)
 
 
-def check_same_vae(weights: Path, notes: dict, vae: Path) -> None:
-    """Check that an MDN-RNN was trained on the latents of this VAE.
+def agent_player(
+    path: Path, game: str, vae_weights: Path | None = None, rnn_weights: Path | None = None
+) -> "Player":
+    """Return a player for `Recorder` that records episodes of a trained controller.
+
+    Args:
+        path: the controller.
+        game: which it shall play.
+        vae_weights: its VAE, where it is not at the place that the controller names.
+        rnn_weights: its MDN-RNN, likewise.
 
     Raises:
-        InputError: it was another one.
+        InputError: one of the files cannot be used, or they do not belong together.
     """
-    if notes["vae"] != file_hash(vae):
-        raise InputError(
-            f"{weights}: trained on latents of another VAE than {vae}; encode with that one "
-            "(03_generate_rnn_data.py) and train again (04_train_rnn.py)"
-        )
-
-
-def check_networks(notes: dict) -> tuple[Path, Path]:
-    """Return the weights of VAE and MDN-RNN that a controller's notes name, checked.
-
-    Raises:
-        InputError: they are missing, of another game, or do not belong together.
-    """
-    from reverie.dreams.memory import read_rnn_header
-    from reverie.latents.encoding import read_vae_header
-
-    vae, rnn = Path(notes["vae_weights"]), Path(notes["rnn_weights"])
-    read_vae_header(vae, notes["game"])
-    check_same_vae(rnn, read_rnn_header(rnn, notes["game"])[1], vae)
-    return vae, rnn
-
-
-def agent_player(path: Path, game: str) -> "Player":
-    """Return a player for `Recorder` that records episodes of a trained controller."""
-    from reverie.dreams.memory import load_rnn
-    from reverie.latents.encoding import load_vae
-
-    controller, parameters, notes = load_controller(path)
-    vae_path, rnn_path = check_networks(notes | {"game": game})
-    vae, rnn = load_vae(vae_path), load_rnn(rnn_path)
+    controller, parameters, header = load_controller(path, game)
+    networks = find_networks(path, header, vae_weights, rnn_weights)
+    vae, rnn = load_network(networks[0], "VAE"), load_network(networks[1], "MDNRNN")
 
     def record(workers: GameWorkers, jobs: list[tuple[int, Path]]) -> Iterator[int]:
         agents = Agents(vae, rnn, controller, len(workers))

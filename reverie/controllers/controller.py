@@ -1,19 +1,24 @@
 """The linear controller of the article: an action from latent and LSTM state."""
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
-from reverie.artifacts import UNREADABLE, InputError, require_file
 from reverie.games.actions import ActionCode, describe_space
 from reverie.hdf5 import atomic_hdf5
+from reverie.headers import (
+    ControllerHeader,
+    Refusal,
+    name_networks,
+    open_hdf5,
+    open_header,
+    write_header,
+)
 
 FEATURES = ("z", "zh", "zhc")
-MEND = "evolve one with: python 05_train_controller.py"
+MEND = ControllerHeader.mend
 
 
 @dataclass(frozen=True)
@@ -79,36 +84,51 @@ class Controller:
 
 
 def save_controller(
-    path: Path, controller: Controller, parameters: np.ndarray, notes: dict
+    path: Path,
+    controller: Controller,
+    parameters: np.ndarray,
+    header: ControllerHeader,
+    networks: tuple[Path, Path] | None = None,
 ) -> None:
-    """Write a controller as HDF5, atomically; `notes` say which networks it belongs to."""
+    """Write a controller as HDF5, atomically.
+
+    Args:
+        path: the file.
+        controller: its shape.
+        parameters: `(P,)`.
+        header: what the file says of itself; the shape is filled in.
+        networks: weights of VAE and MDN-RNN; they are named as seen from the file's folder and by
+            their hashes, so that a run can be moved.
+    """
+    shape = asdict(controller) | {"actions": describe_space(controller.code.space)}
+    header = replace(header, controller=shape)
+    if networks is not None:
+        header = name_networks(header, path, *networks)
     with atomic_hdf5(path) as file:
-        shape = asdict(controller) | {"actions": describe_space(controller.code.space)}
-        file.attrs["controller"] = json.dumps(shape)
-        file.attrs["notes"] = json.dumps(notes)
+        write_header(file, header)
         file["parameters"] = np.asarray(parameters, np.float32)
 
 
-def load_controller(path: Path) -> tuple[Controller, np.ndarray, dict]:
-    """Read a controller, its parameters `(P,)` and its notes.
+def load_controller(
+    path: Path, game: str | None = None
+) -> tuple[Controller, np.ndarray, ControllerHeader]:
+    """Read a controller, its parameters `(P,)` and its header.
 
-    Networks that the notes name without a folder lie beside the controller.
+    Args:
+        path: the file.
+        game: which it should play.
 
     Raises:
-        InputError: the file is missing, damaged or something else.
+        InputError: the file is missing, damaged, of another game or something else.
     """
-    require_file(path, "controller", MEND)
-    try:
-        with h5py.File(path, "r") as file:
-            shape = json.loads(file.attrs["controller"])
-            if shape.get("actions"):
-                shape["actions"] = ActionCode.from_description(shape["actions"])
-            controller = Controller(**shape)
-            parameters, notes = file["parameters"][:], json.loads(file.attrs["notes"])
-    except UNREADABLE as error:
-        raise InputError(f"{path}: damaged, or no controller ({error}); {MEND}") from error
-    for name in {"vae_weights", "rnn_weights"} & notes.keys():
-        notes[name] = str(path.parent.resolve() / notes[name])
-    if parameters.shape != (controller.size,) or not np.isfinite(parameters).all():
-        raise InputError(f"{path}: its parameters are damaged; {MEND}")
-    return controller, parameters, notes
+    header = open_header(path, ControllerHeader, game=game)
+    shape = dict(header.controller)
+    if shape.get("actions"):
+        shape["actions"] = ActionCode.from_description(shape["actions"])
+    controller = Controller(**shape)
+    with open_hdf5(path, ControllerHeader.title, MEND) as file:
+        parameters = file["parameters"][:]
+        sound = parameters.shape == (controller.size,) and np.isfinite(parameters).all()
+    if controller.features not in FEATURES or not sound:
+        Refusal(path, MEND)("its parameters are damaged, or not of its shape")
+    return controller, parameters, header

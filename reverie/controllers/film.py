@@ -13,15 +13,18 @@ import numpy as np
 
 from reverie.artifacts import InputError
 from reverie.backend import compiled
-from reverie.controllers.agents import Agents, check_networks
+from reverie.controllers.agents import Agents
 from reverie.controllers.controller import Controller, load_controller
 from reverie.flags import artifact
 from reverie.games import game_class
+from reverie.headers import find_networks
+from reverie.latents.storage import load_first_frames
 from reverie.reports.films import save_film, save_strip
 from reverie.reports.plots import as_bytes
 from reverie.rollouts.lockstep import play_in_lockstep
 from reverie.rollouts.workers import GameWorkers
 from reverie.stage import conduct
+from reverie.training.weights import load_network
 
 if TYPE_CHECKING:
     from reverie.dreams.dream import Dream
@@ -122,6 +125,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("controller", type=artifact, help="the controller.h5 of stage 5")
     parser.add_argument("--output", type=Path, default=Path("film.mp4"))
     parser.add_argument("--seed", type=int, default=0, help="of the episode and of the dream")
+    where = "where it is not at the place that the controller names"
+    parser.add_argument("--vae_weights", type=artifact, help=f"its VAE, {where}")
+    parser.add_argument("--rnn_weights", type=artifact, help=f"its MDN-RNN, {where}")
     return parser.parse_args(argv)
 
 
@@ -131,20 +137,17 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     if args.output.suffix != ".mp4":
         raise InputError(f"--output {args.output}: films are MP4; let it end in .mp4")
-    controller, parameters, notes = load_controller(args.controller)
-    vae_path, rnn_path = check_networks(notes)
-    game = game_class(notes["game"], notes.get("options"))
-    options = {"time_steps": game.time_steps} | notes.get("options", {})
+    controller, parameters, header = load_controller(args.controller)
+    vae_path, rnn_path = find_networks(args.controller, header, args.vae_weights, args.rnn_weights)
+    game = game_class(header.game, header.options)
+    options = {"time_steps": game.time_steps} | header.options
     steps = options["time_steps"]
     from reverie.dreams.dream import Dream, DreamOptions
-    from reverie.dreams.memory import load_first_frames, load_rnn
-    from reverie.latents.encoding import load_vae
 
-    networks = load_vae(vae_path), load_rnn(rnn_path)
-    temperatures = notes.get("temperature", 1.0), notes.get("sigma_temperature")
-    dreaming = DreamOptions(temperatures[0], steps, sigma_temperature=temperatures[1])
+    networks = load_network(vae_path, "VAE"), load_network(rnn_path, "MDNRNN")
+    dreaming = DreamOptions(header.temperature, steps, sigma_temperature=header.sigma_temperature)
     dream = Dream(networks[1], *load_first_frames(rnn_path), dreaming)
-    with GameWorkers(notes["game"], options | game.scored_with, 1) as workers:
+    with GameWorkers(header.game, options | game.scored_with, 1) as workers:
         film_agent(
             args.output,
             workers,

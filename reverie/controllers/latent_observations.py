@@ -7,12 +7,11 @@ import gymnasium
 import numpy as np
 
 from reverie.backend import compiled
-from reverie.controllers.agents import check_same_vae
 from reverie.controllers.controller import FEATURES
-from reverie.dreams.memory import load_rnn, read_rnn_header
 from reverie.games import game_class, make_game
 from reverie.games.actions import ActionCode
-from reverie.latents.encoding import load_vae, read_vae_header
+from reverie.headers import open_networks
+from reverie.training.weights import load_network
 
 ENV_ID = "reverie/Awake-v0"
 
@@ -49,11 +48,11 @@ class AwakeEnv(gymnasium.Env):
         if features not in FEATURES:
             raise ValueError(f"features must be one of {FEATURES}, not {features!r}")
         vae_weights, rnn_weights = Path(vae_weights), Path(rnn_weights)
-        read_vae_header(vae_weights, game)
-        check_same_vae(rnn_weights, read_rnn_header(rnn_weights, game)[1], vae_weights)
+        preprocessing = game_class(game).preprocessing
+        open_networks(vae_weights, rnn_weights, game=game, preprocessing=preprocessing)
         self.render_mode, self._features = render_mode, features
-        self._rnn = load_rnn(rnn_weights)
-        self._encode = compiled(load_vae(vae_weights).encode)
+        self._rnn = load_network(rnn_weights, "MDNRNN")
+        self._encode = compiled(load_network(vae_weights, "VAE").encode)
         self._remember = compiled(self._rnn.step)
         self._game = make_game(game, **game_class(game).scored_with | options)
         self.action_space = self._game.action_space

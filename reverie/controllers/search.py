@@ -12,15 +12,16 @@ from reverie.controllers.controller import Controller, load_controller, save_con
 from reverie.controllers.evaluation import GameScorer, compare_survival
 from reverie.controllers.film import film_agent
 from reverie.dreams.dream import Dream, DreamOptions
-from reverie.dreams.memory import load_first_frames, load_rnn
 from reverie.games import game_class
 from reverie.games.actions import ActionCode
-from reverie.latents.encoding import load_vae
+from reverie.headers import ControllerHeader
+from reverie.latents.storage import load_first_frames
 from reverie.reports.plots import save_curves
 from reverie.reports.scores import sentence, summary
 from reverie.rollouts.policies import REFERENCES, episode_seeds
 from reverie.rollouts.workers import GameWorkers
 from reverie.runs import CONTROLLER, METRICS, SCORES
+from reverie.training.weights import load_network
 
 
 class Search:
@@ -34,7 +35,8 @@ class Search:
 
     def __init__(self, args: argparse.Namespace, workers: GameWorkers, options: dict) -> None:
         self.args, self.options = args, options
-        self.vae, self.rnn = load_vae(args.vae_weights), load_rnn(args.rnn_weights)
+        self.vae = load_network(args.vae_weights, "VAE")
+        self.rnn = load_network(args.rnn_weights, "MDNRNN")
         game, rnn = game_class(args.game, options), self.rnn
         self.controller = Controller(
             args.features,
@@ -183,12 +185,16 @@ def finish(search: Search, survival: dict) -> None:
     """
     args = search.args
     seeds = episode_seeds(args.seed, 0, args.eval_episodes, "score")
-    notes = {"game": args.game, "vae_weights": str(args.vae_weights.resolve())}
-    notes |= {"rnn_weights": str(args.rnn_weights.resolve()), "train_in": args.train_in}
-    notes |= {"options": search.options, "temperature": args.temperature}
-    notes |= {"sigma_temperature": args.sigma_temperature}
-    path = args.output_folder / CONTROLLER
-    save_controller(path, search.controller, search.evolution.mean, notes)
+    header = ControllerHeader(
+        args.game,
+        game_class(args.game, search.options).preprocessing,
+        train_in=args.train_in,
+        options=search.options,
+        temperature=args.temperature,
+        sigma_temperature=args.sigma_temperature,
+    )
+    path, networks = args.output_folder / CONTROLLER, (args.vae_weights, args.rnn_weights)
+    save_controller(path, search.controller, search.evolution.mean, header, networks)
     blind = {policy: search.score(policy, seeds) for policy in REFERENCES}
     original = search.options | game_class(args.game, search.options).scored_with
     if original == search.options:

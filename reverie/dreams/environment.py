@@ -12,8 +12,10 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from reverie.backend import compiled
 from reverie.controllers.controller import FEATURES
 from reverie.dreams.dream import Dream, DreamOptions
-from reverie.dreams.memory import load_first_frames, load_rnn, read_rnn_header
 from reverie.games.actions import ActionCode
+from reverie.headers import WeightsHeader, check_same_vae, open_header
+from reverie.latents.storage import load_first_frames
+from reverie.training.weights import load_network
 
 ENV_ID = "reverie/Dream-v0"
 
@@ -57,21 +59,20 @@ class DreamVectorEnv(VectorEnv):
         if features not in FEATURES:
             raise ValueError(f"features must be one of {FEATURES}, not {features!r}")
         self.num_envs, self.features, self.render_mode = num_envs, features, render_mode
-        self._rnn = load_rnn(Path(rnn_weights))
+        header = open_header(Path(rnn_weights), WeightsHeader, network="MDNRNN")
+        self._rnn = load_network(Path(rnn_weights), "MDNRNN")
         options = DreamOptions(temperature, time_steps, sigma_temperature=sigma_temperature)
         self._dream = Dream(self._rnn, *load_first_frames(Path(rnn_weights)), options)
         self._decode = None
         if vae_weights is not None:
-            from reverie.latents.encoding import load_vae
-
-            self._decode = compiled(load_vae(Path(vae_weights)).decode)
+            check_same_vae(Path(rnn_weights), header, Path(vae_weights))
+            self._decode = compiled(load_network(Path(vae_weights), "VAE").decode)
         self._step = compiled(self._dream.step)
         self._choices = self._dream.noise((1,), 0, 0)["choice"].shape[1:]
         self._noise: list[np.random.Generator | None] = [None] * num_envs
         size = self._rnn.latent_size + self._rnn.units * (len(features) - 1)
         self.single_observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (size,), np.float32)
-        notes = read_rnn_header(Path(rnn_weights))[1]
-        self._code = ActionCode.from_description(notes["action_space"])
+        self._code = ActionCode.from_description(header.action_space)
         self.single_action_space = self._code.space
         batch = gymnasium.vector.utils.batch_space
         self.observation_space = batch(self.single_observation_space, num_envs)

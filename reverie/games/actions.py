@@ -8,6 +8,7 @@ import numpy as np
 
 from reverie.artifacts import InputError
 
+SLACK = 1e-3  # of the range: actions are rounded to single precision
 MEND = "wrap the game so that its actions are a bounded Box, Discrete or MultiDiscrete"
 
 
@@ -79,6 +80,25 @@ class ActionCode:
         ]
         return np.concatenate(parts, axis=-1)
 
+    def fault(self, actions: np.ndarray) -> str | None:
+        """Return why recorded actions are none of this space, None if they are.
+
+        Args:
+            actions: `(N, A)`, or `(N,)` of a `Discrete` space.
+        """
+        numbers = len(self.choices or self.low)
+        shape = () if self.scalar else (numbers,)
+        if actions.shape[1:] != shape:
+            return f"actions of shape {actions.shape[1:]}, expected {shape}"
+        if self.choices and actions.dtype.kind not in "iu":
+            return f"actions of {actions.dtype} where whole numbers choose"
+        first = np.array(self.start if self.choices else self.low)
+        last = first + np.array(self.choices) - 1 if self.choices else np.array(self.high)
+        slack = SLACK * (last - first)
+        if (actions < first - slack).any() or (actions > last + slack).any():
+            return f"actions beyond {first.tolist()} to {last.tolist()}"
+        return None
+
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Read actions from codes, or from what a controller put out, of shape `(..., size)`."""
         if not self.choices:
@@ -109,7 +129,7 @@ class ActionCode:
 def describe_space(space: gymnasium.Space) -> dict:
     """Describe a space in plain values; the bounds of a `Box` as one number if they all agree."""
     kind = type(space).__name__
-    description = {"type": kind, "shape": space.shape}
+    description = {"type": kind, "shape": list(space.shape)}
     if kind == "Box":
         description |= {"low": _bound(space.low), "high": _bound(space.high)}
     elif kind == "Discrete":

@@ -1,18 +1,13 @@
-"""The VAE at work: build, train, judge, load, and encode many frames."""
+"""The VAE at work: encode many frames, and judge what becomes of them."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reverie.artifacts import InputError
-from reverie.backend import start_backend
-from reverie.training.weights import load_weights, read_header
+from reverie.backend import compiled
 
 if TYPE_CHECKING:
     from reverie.models.vae import VAE
-
-MEND = "train one with: python 02_train_vae.py"
 
 # Loss and learning rate of an architecture where no flag says otherwise. The article's are those of
 # arXiv 1803.10122 (its code; the paper gives no rate); ours were found on TakeCover.
@@ -32,29 +27,6 @@ DEFAULTS = {
 }
 
 
-def read_vae_header(path: Path, game: str | None = None) -> tuple[dict, dict]:
-    """Read configuration and notes of a VAE's weights without TensorFlow.
-
-    Raises:
-        InputError: not a VAE, or one of another game.
-    """
-    config, notes = read_header(path, "VAE", MEND)
-    if game is not None and notes["game"] != game:
-        raise InputError(f"{path}: a VAE of {notes['game']!r}, not of {game!r}; {MEND} for {game}")
-    return config, notes
-
-
-def load_vae(path: Path) -> "VAE":
-    """Rebuild a trained VAE from its weights file."""
-    config, _ = read_vae_header(path)
-    start_backend()
-    from reverie.models.vae import VAE
-
-    vae = VAE(**config)
-    load_weights(path, vae)
-    return vae
-
-
 STEP = 32  # frames; batches are filled up to a multiple of it, few sizes to compile
 
 
@@ -67,8 +39,6 @@ class Encoder:
     """
 
     def __init__(self, vae: "VAE", batch_size: int = 256) -> None:
-        from reverie.backend import compiled
-
         self.batch_size = batch_size
         self._encode = compiled(vae.encode)
 

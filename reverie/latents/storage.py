@@ -1,6 +1,5 @@
 """Encoded episodes on disk: one npz of flat arrays, written and read piece by piece."""
 
-import json
 import struct
 import zipfile
 from collections.abc import Iterator
@@ -8,13 +7,22 @@ from pathlib import Path
 
 import numpy as np
 
-from reverie.artifacts import UNREADABLE, InputError, atomic_path, require_file
+from reverie.artifacts import UNREADABLE, Damaged, atomic_path
 from reverie.games.actions import ActionCode
+from reverie.headers import (
+    LatentsHeader,
+    Refusal,
+    WeightsHeader,
+    header_text,
+    open_hdf5,
+    open_header,
+)
+from reverie.networks import NETWORKS
 
-SCHEMA = 1
 FRAME_KEYS = ("mu", "logvar")  # one row a frame, T + 1 an episode; so have the `infos/...`
-STEP_KEYS = ("actions", "rewards", "terminations", "truncations")  # one row a step, T an episode
-MEND = "write it with: python 03_generate_rnn_data.py"
+KINDS = {"mu": "f", "logvar": "f", "actions": "fiu", "rewards": "f"}  # of NumPy's types
+KINDS |= {"terminations": "b", "truncations": "b"}
+MEND = LatentsHeader.mend
 BLOCK = 1 << 20  # rows looked at together
 
 
@@ -29,23 +37,28 @@ class Latents:
             each included; `actions` as they were recorded; `rewards`, `terminations`,
             `truncations` `(N,)`; `infos/...` `(N + E, ...)`.
         lengths: steps of each episode, `(E,)`.
-        header: game, latent size, hash of the VAE, action space.
+        policy_index: which of `header.policies` played each episode, `(E,)`.
+        header: what the file says of itself.
         code: how the actions enter the MDN-RNN.
 
     Raises:
-        InputError: the file is missing, damaged, foreign, empty or holds NaN.
+        InputError: the file is missing, damaged, foreign, empty, holds NaN, or arrays that do not
+            fit its header.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = require_file(path, "latents", MEND)
+        self.path = Path(path)
+        self.header = open_header(path, LatentsHeader)
         try:
-            self.arrays = _map_arrays(path)
-            self.header = json.loads(str(self.arrays.pop("header")))
+            self.arrays = _map_arrays(self.path)
             self.lengths = np.asarray(self.arrays.pop("episode_lengths"))
-            self.code = ActionCode.from_description(self.header["action_space"])
         except (zipfile.BadZipFile, struct.error, *UNREADABLE) as error:
-            raise InputError(f"{path}: damaged, or no file of latents ({error}); {MEND}") from error
-        self._check()
+            raise Damaged(f"{path}: damaged, or no file of latents ({error}); {MEND}") from error
+        del self.arrays["header"]
+        played = self.arrays.pop("policy_index", np.zeros(len(self.lengths), np.int64))
+        self.policy_index = np.asarray(played)
+        self.code = ActionCode.from_description(self.header.action_space)
+        self._check(Refusal(self.path, MEND))
         self.step_starts = np.concatenate([[0], np.cumsum(self.lengths)])
         self.frame_starts = self.step_starts + np.arange(len(self.lengths) + 1)
 
@@ -77,18 +90,44 @@ class Latents:
         ends = self.arrays["terminations"]
         return (int(ends.sum()) + 0.5) / (len(ends) + 1)
 
-    def _check(self) -> None:
-        steps, episodes = int(self.lengths.sum()), len(self.lengths)
-        if episodes == 0 or steps == 0:
-            raise InputError(f"{self.path}: holds no episodes; {MEND}")
-        for key in (*FRAME_KEYS, *STEP_KEYS):
-            rows = steps + episodes if key in FRAME_KEYS else steps
+    def _check(self, fail: Refusal) -> None:
+        lengths = self.lengths
+        if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or (lengths < 1).any():
+            fail("its episode_lengths are no positive whole numbers")
+        if len(lengths) == 0:
+            fail("holds no episodes")
+        steps, frames = int(lengths.sum()), int(lengths.sum()) + len(lengths)
+        for key, kinds in KINDS.items():
+            rows = frames if key in FRAME_KEYS else steps
             if key not in self.arrays or len(self.arrays[key]) != rows:
-                raise InputError(f"{self.path}: {key} does not have {rows} rows; {MEND}")
+                fail(f"{key} does not have {rows} rows")
+            if self.arrays[key].dtype.kind not in kinds:
+                fail(f"{key} is of {self.arrays[key].dtype}")
+        for key in FRAME_KEYS:
+            if self.arrays[key].shape != (frames, self.header.latent_size):
+                fail(
+                    f"{key} has shape {self.arrays[key].shape}, not {self.header.latent_size} wide"
+                )
+        self._check_policies(fail)
+        self._check_values(fail)
+
+    def _check_policies(self, fail: Refusal) -> None:
+        played, count = self.policy_index, len(self.header.policies)
+        if played.shape != self.lengths.shape or played.dtype.kind not in "iu":
+            fail("policy_index does not say who played each episode")
+        if (played < 0).any() or (played >= count).any():
+            fail(f"policy_index names policies that the header does not list, it has {count}")
+
+    def _check_values(self, fail: Refusal) -> None:
+        """Look at all values, some rows at a time."""
         for key in (*FRAME_KEYS, "actions", "rewards"):
             for start in range(0, len(self.arrays[key]), BLOCK):
-                if not np.isfinite(self.arrays[key][start : start + BLOCK]).all():
-                    raise InputError(f"{self.path}: NaN or infinity in {key}; {MEND}")
+                block = self.arrays[key][start : start + BLOCK]
+                if not np.isfinite(block).all():
+                    fail(f"NaN or infinity in {key}")
+                fault = self.code.fault(block) if key == "actions" else None
+                if fault:
+                    fail(f"{fault}, the space of its header")
 
 
 def _map_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -127,26 +166,48 @@ def write_part(path: Path, arrays: dict[str, np.ndarray], lengths: np.ndarray) -
             _write_member(archive, key, iter([values]), values.shape)
 
 
-def merge_latents(parts: list[Path], path: Path, header: dict) -> None:
+def merge_latents(parts: list[Path], played: list[int], path: Path, header: LatentsHeader) -> None:
     """Join parts into one npz, atomically, holding one array of one part in memory at a time.
 
     Args:
         parts: what `write_part` wrote.
+        played: which of the header's policies played each of them.
         path: the npz; plain arrays, readable with `np.load` as well.
-        header: game, latent size, hash of the VAE, action space.
+        header: what the file says of itself.
     """
     with np.load(parts[0]) as first:
         keys = first.files
-    text = json.dumps({"schema": SCHEMA} | header)
     with (
         atomic_path(path, ".npz") as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
     ):
-        _write_member(archive, "header", iter([np.array(text)]), ())
+        _write_member(archive, "header", iter([np.array(header_text(header))]), ())
+        episodes = [_member_shape(part, "episode_lengths")[0] for part in parts]
+        policies = np.repeat(np.asarray(played, np.int64), episodes)
+        _write_member(archive, "policy_index", iter([policies]), policies.shape)
         for key in keys:
             shapes = [_member_shape(part, key) for part in parts]
             rows = sum(shape[0] for shape in shapes)
             _write_member(archive, key, _members(parts, key), (rows, *shapes[0][1:]))
+
+
+def load_first_frames(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return `mu` and `logvar` `(E, Z)` float32 of the episodes that an MDN-RNN was trained on.
+
+    Args:
+        path: weights of the MDN-RNN; dreams begin there.
+
+    Raises:
+        InputError: the file holds none, or NaN.
+    """
+    mend = NETWORKS["MDNRNN"].mend
+    size = open_header(path, WeightsHeader, network="MDNRNN").config.get("latent_size", 64)
+    with open_hdf5(path, "first frames of dreams", mend) as file:
+        first = [file[f"arrays/first_{key}"][:].astype(np.float32) for key in FRAME_KEYS]
+    for frames in first:
+        if frames.shape != (len(first[0]), size) or not np.isfinite(frames).all():
+            Refusal(path, mend)(f"its first frames are no numbers of {size} latents")
+    return tuple(first)
 
 
 def _members(parts: list[Path], key: str) -> Iterator[np.ndarray]:

@@ -8,7 +8,7 @@ import numpy as np
 from reverie.artifacts import InputError, write_json
 from reverie.backend import compiled
 from reverie.masks.labelled_frames import Moments
-from reverie.masks.lesson import load_network, weights_path
+from reverie.masks.lesson import load_run, weights_path
 from reverie.masks.methods import in_batches, masking
 from reverie.masks.pictures import repainting
 from reverie.reports.plots import SHOWN, as_bytes, save_picture, tile
@@ -38,7 +38,7 @@ def inject(folder: Path, moments: Moments) -> dict:
         `added` and `removed`, each with `critic` and `truth`: means of the frames, `before`, of
         their reconstructions with their own values, `reconstructed`, and with the other, `after`.
     """
-    vae, _ = load_network(folder / "vae", "CriticVAE", "train-vae")
+    vae, _ = load_run(folder / "vae", "CriticVAE", "train-vae")
     values, own = in_batches(compiled(vae.critic.value)), in_batches(compiled(vae.reconstruct))
     repaint = repainting(vae)
     frames = moments.read("test")
@@ -49,7 +49,7 @@ def inject(folder: Path, moments: Moments) -> dict:
         raise InputError(f"{moments.path}: {len(order)} test frames are too few; record more")
     seers = {"critic": values}
     if weights_path(folder / "ceiling").exists():
-        ceiling = masking(load_network(folder / "ceiling", "UNet", "train-ceiling")[0])
+        ceiling = masking(load_run(folder / "ceiling", "UNet", "train-ceiling")[0])
         seers["truth"] = lambda shown: (ceiling(shown) >= 0.5).mean(axis=(1, 2))
     result = {}
     for name, rows, value in (("added", order[:count], 1.0), ("removed", order[-count:], 0.0)):

@@ -12,13 +12,13 @@ import sys
 from pathlib import Path
 
 from reverie.artifacts import InputError, atomic_path
-from reverie.masks.lesson import load_network, weights_path
+from reverie.masks.lesson import weights_path
 from reverie.masks.methods import LEARNED
 from reverie.masks.show import RUNS
-from reverie.reports.export import origin
+from reverie.networks import STAGE_6
+from reverie.reports.export import export_weights
 from reverie.runs import MASKS_FOLDER, SCORES
 from reverie.stage import conduct
-from reverie.training.weights import save_weights
 
 
 def export(run: Path, folder: Path) -> list[Path]:
@@ -37,9 +37,9 @@ def export(run: Path, folder: Path) -> list[Path]:
     written = []
     for name in RUNS:
         _, network, _ = LEARNED[name]
-        model, notes = load_network(run / name, network, f"train-{name}")
         written.append(weights_path(folder / name))
-        save_weights(written[-1], model, notes | origin(weights_path(run / name)), dtype="float16")
+        mend = f"{STAGE_6} train-{name}"
+        export_weights(weights_path(run / name), network, written[-1], mend=mend)
     written.append(folder / scores.name)
     with atomic_path(written[-1]) as temporary:
         shutil.copyfile(scores, temporary)

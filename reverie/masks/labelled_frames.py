@@ -1,6 +1,5 @@
 """Frames and what they are worth, chosen from rollouts and split by world."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,11 +7,20 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from reverie.artifacts import UNREADABLE, InputError, file_hash
+from reverie.artifacts import InputError
 from reverie.games import game_class
 from reverie.games.game import Game
 from reverie.hdf5 import atomic_hdf5
-from reverie.rollouts.storage import iterate_episodes
+from reverie.headers import (
+    LabelledFramesHeader,
+    Refusal,
+    WeightsHeader,
+    open_hdf5,
+    open_header,
+    parse,
+    write_header,
+)
+from reverie.rollouts.storage import iterate_episodes, rollouts_identity
 
 HOLDOUT = 10  # of ten worlds one is for validation and one for the test
 NEVER = 1_000_000  # steps to a reward that does not come
@@ -107,6 +115,16 @@ def frame_values(steps: np.ndarray, choice: Choice) -> np.ndarray:
     )
 
 
+def read_choice(path: Path, header: LabelledFramesHeader | WeightsHeader) -> Choice:
+    """Return what the frames behind a file were chosen by.
+
+    Raises:
+        InputError: the file's header does not say it.
+    """
+    fail = Refusal(path, header.mend)
+    return parse(Choice, header.choice, lambda fault: fail(f"in its choice: {fault}"))
+
+
 class Moments:
     """Frames and their values in one file, written by `write_moments`.
 
@@ -119,17 +137,17 @@ class Moments:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            with h5py.File(path, "r") as file:
-                self.header = json.loads(file.attrs["header"])
-                self.choice = Choice(**self.header["choice"])
-                self.sizes = {name: len(file[name]["frames"]) for name in (*PARTS, *GALLERIES)}
-                self.has_truth = "truth" in file["test"]
-        except UNREADABLE as error:
-            raise InputError(
-                f"{path}: damaged, or no file of moments ({error}); delete it and run "
-                "06_critic_masks.py again"
-            ) from error
+        self.header = open_header(path, LabelledFramesHeader)
+        self.choice = read_choice(path, self.header)
+        with open_hdf5(path, self.header.title, self.header.mend) as file:
+            self.sizes = {name: len(file[name]["frames"]) for name in (*PARTS, *GALLERIES)}
+            self.has_truth = "truth" in file["test"]
+
+    def weights_header(self) -> WeightsHeader:
+        """Return what the weights of a network say that is trained on these frames."""
+        said = self.header
+        notes = {"rollouts": said.rollouts}
+        return WeightsHeader(said.game, said.preprocessing, choice=said.choice, notes=notes)
 
     def require_truth(self) -> None:
         """Say so if there is no truth to score against.
@@ -173,10 +191,12 @@ class Moments:
 
 def open_moments(path: Path, paths: list[Path], choice: Choice) -> Moments:
     """Return the moments of some rollouts, chosen anew if the file holds others or is not there."""
-    header = {
-        "choice": asdict(choice),
-        "rollouts": {path.name: file_hash(path) for path in paths},
-    }
+    header = LabelledFramesHeader(
+        choice.game,
+        game_class(choice.game).preprocessing,
+        asdict(choice),
+        rollouts_identity(paths),
+    )
     if path.exists():
         moments = Moments(path)
         if moments.header == header:
@@ -185,7 +205,9 @@ def open_moments(path: Path, paths: list[Path], choice: Choice) -> Moments:
     return Moments(path)
 
 
-def write_moments(path: Path, paths: list[Path], choice: Choice, header: dict) -> None:
+def write_moments(
+    path: Path, paths: list[Path], choice: Choice, header: LabelledFramesHeader
+) -> None:
     """Choose frames from rollouts and write them, atomically.
 
     Raises:
@@ -200,7 +222,7 @@ def write_moments(path: Path, paths: list[Path], choice: Choice, header: dict) -
     for gallery, part in zip(GALLERIES, ("validation", "test")):
         rows[gallery] = _spread(steps, worlds[part], choice.judged)
     with atomic_hdf5(path) as file:
-        file.attrs["header"] = json.dumps(header)
+        write_header(file, header)
         for part, (episodes, frames) in rows.items():
             group = file.create_group(part)
             found = np.array([steps[e][t] for e, t in zip(episodes, frames)], np.int64)

@@ -6,18 +6,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reverie.artifacts import InputError, write_config
-from reverie.backend import start_backend, trains_with_xla
+from reverie.backend import trains_with_xla
+from reverie.headers import WeightsHeader, header_table, open_header
 from reverie.masks.labelled_frames import PARTS, Moments
+from reverie.networks import STAGE_6
 from reverie.reports.plots import save_curves
 from reverie.training.schedule import warm_cosine
 from reverie.training.trainer import NotANumber, Trainer
-from reverie.training.weights import load_weights, read_header, save_weights
+from reverie.training.weights import load_network, load_weights, save_weights
 
 if TYPE_CHECKING:
     import keras
 
 LEAST = 4  # frames in a batch: two of high and two of low value
-MEND = "train it with: python 06_critic_masks.py"
 
 
 @dataclass
@@ -84,7 +85,10 @@ class Lesson:
         """Return what must be the same when a run continues."""
         names = ("epochs", "patience", "batch_size", "learning_rate", "seed")
         values = {name: getattr(self, name) for name in names}
-        return values | {"network": model.get_config(), "moments": self.moments.header}
+        return values | {
+            "network": model.get_config(),
+            "moments": header_table(self.moments.header),
+        }
 
 
 def learn(lesson: Lesson, model: "keras.Model", afresh: bool = False) -> None:
@@ -114,7 +118,7 @@ def learn(lesson: Lesson, model: "keras.Model", afresh: bool = False) -> None:
         lesson.after_epoch(row)
         trainer.progress.history[-1] |= {k: v for k, v in row.items() if k != "improved"}
         if row["improved"]:
-            save_weights(lesson.weights, model, lesson.moments.header)
+            save_weights(lesson.weights, model, lesson.moments.weights_header())
         numbers = ", ".join(f"{k} {v:.4f}" for k, v in row.items() if isinstance(v, float))
         print(f"{name}, epoch {row['epoch']}: {numbers}")
 
@@ -138,8 +142,8 @@ def weights_path(folder: Path) -> Path:
     return folder / f"{folder.name}.h5"
 
 
-def load_network(folder: Path, network: str, train: str) -> tuple["keras.Model", dict]:
-    """Rebuild a network of stage 6 and return it with the notes of its file.
+def load_run(folder: Path, network: str, train: str) -> tuple["keras.Model", WeightsHeader]:
+    """Rebuild a network of stage 6 and return it with the header of its file.
 
     Args:
         folder: of its run.
@@ -149,17 +153,6 @@ def load_network(folder: Path, network: str, train: str) -> tuple["keras.Model",
     Raises:
         InputError: the weights are missing, damaged or of another network.
     """
-    path = weights_path(folder)
-    config, notes = read_header(path, network, f"{MEND} {train}")
-    start_backend()
-    from reverie.models.critic import Critic, LocalCritic
-    from reverie.models.critic_vae import CriticVAE
-    from reverie.models.guided_mask_net import GuidedMaskNet
-    from reverie.models.mask_net import MaskNet, UNet
-
-    classes = {
-        c.__name__: c for c in (Critic, LocalCritic, CriticVAE, MaskNet, GuidedMaskNet, UNet)
-    }
-    model = classes[network](**config)
-    load_weights(path, model)
-    return model, notes
+    path, mend = weights_path(folder), f"{STAGE_6} {train}"
+    header = open_header(path, WeightsHeader, network=network, mend=mend)
+    return load_network(path, network, mend=mend), header

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reverie.backend import compiled, gradient
-from reverie.masks.lesson import load_network, weights_path
+from reverie.masks.lesson import load_run, weights_path
 
 if TYPE_CHECKING:
     from reverie.models.critic import Critic, LocalCritic
@@ -94,7 +94,7 @@ def trained_methods(folder: Path) -> dict[str, Method]:
     Raises:
         InputError: there is no critic.
     """
-    critic, _ = load_network(folder / "critic", "Critic", "train-critic")
+    critic, _ = load_run(folder / "critic", "Critic", "train-critic")
     methods = {
         "full mask": full_mask,
         "colour distance": colour_distance,
@@ -102,5 +102,5 @@ def trained_methods(folder: Path) -> dict[str, Method]:
     }
     for run, (name, network, method) in LEARNED.items():
         if weights_path(folder / run).exists():
-            methods[name] = method(load_network(folder / run, network, f"train-{run}")[0])
+            methods[name] = method(load_run(folder / run, network, f"train-{run}")[0])
     return methods

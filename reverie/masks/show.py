@@ -9,8 +9,8 @@ import numpy as np
 from reverie.artifacts import InputError
 from reverie.games import game_class
 from reverie.masks.evaluation import known_mask
-from reverie.masks.labelled_frames import Choice
-from reverie.masks.lesson import load_network, weights_path
+from reverie.masks.labelled_frames import read_choice
+from reverie.masks.lesson import load_run, weights_path
 from reverie.masks.methods import LEARNED
 from reverie.masks.pictures import grey, reconstruction_strip, tinted
 from reverie.masks.refinement import REFINED
@@ -54,8 +54,8 @@ def views(folder: Path, frames: np.ndarray) -> dict[str, np.ndarray]:
     result: dict[str, np.ndarray] = {}
     for run in there:
         name, network_name, method = LEARNED[run]
-        network, notes = load_network(folder / run, network_name, f"train-{run}")
-        cut = Choice(**notes["choice"]).cut(frames)
+        network, header = load_run(folder / run, network_name, f"train-{run}")
+        cut = read_choice(weights_path(folder / run), header).cut(frames)
         scores = method(network)(cut)
         if run == "vae":
             captions = ("frame", "own value", "low value", "high value", "difference")

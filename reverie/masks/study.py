@@ -13,7 +13,7 @@ from reverie.backend import compiled
 from reverie.masks.edits import repainted
 from reverie.masks.evaluation import compare, gallery_rows, known_mask, open_gallery, read_scores
 from reverie.masks.labelled_frames import Moments
-from reverie.masks.lesson import load_network
+from reverie.masks.lesson import load_run
 from reverie.masks.methods import in_batches, trained_methods
 from reverie.masks.refinement import REFINED
 from reverie.masks.show import views
@@ -124,7 +124,7 @@ def repainted_frames(folder: Path, count: int) -> dict[str, np.ndarray]:
 
 def told_values(folder: Path, count: int) -> dict[str, np.ndarray]:
     """Return test frames of low and of high value repainted with values from 0 to 1, by caption."""
-    vae, _ = load_network(folder / "vae", "CriticVAE", "train-vae")
+    vae, _ = load_run(folder / "vae", "CriticVAE", "train-vae")
     frames = Moments(folder / "moments.h5").read("test")
     worth = in_batches(compiled(vae.critic.value))(frames)
     order = np.argsort(worth, kind="stable")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reverie.artifacts import InputError, write_text
 from reverie.backend import compiled, start_backend
-from reverie.masks.lesson import Lesson, learn, load_network
+from reverie.masks.lesson import Lesson, learn, load_run
 from reverie.masks.measures import area_under_curve, balanced_accuracy, best_cut
 from reverie.masks.methods import in_batches
 from reverie.masks.pictures import reconstruction_strip
@@ -164,8 +164,9 @@ def _trained_critic(lesson: Lesson, run: str, network: str) -> "Critic | LocalCr
         InputError: there is none, or one of another reward or other frames.
     """
     folder = lesson.folder.parent / run
-    critic, notes = load_network(folder, network, f"train-{run}")
-    if notes != lesson.moments.header:
+    critic, header = load_run(folder, network, f"train-{run}")
+    said, expected = lesson.moments.header, header.notes.get("rollouts")
+    if (header.choice, expected) != (said.choice, said.rollouts):
         raise InputError(
             f"{folder}: a critic of other frames or another reward; repeat its flags, or train it "
             f"anew with: python 06_critic_masks.py train-{run} --new_model"

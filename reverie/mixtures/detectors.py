@@ -12,13 +12,15 @@ import numpy as np
 
 from reverie.artifacts import InputError, file_hash
 from reverie.backend import compiled, start_backend
+from reverie.headers import WeightsHeader, open_header
 from reverie.mixtures.recordings import Recording, encode_recordings, find_recordings
 from reverie.mixtures.scenes import EVENTS, Scene, labels
 from reverie.mixtures.world_model import GAME
+from reverie.networks import NETWORKS
 from reverie.rollouts.frames import split_episodes
 from reverie.stage import progress
 from reverie.training.schedule import warm_cosine
-from reverie.training.weights import load_weights, read_header, save_weights
+from reverie.training.weights import load_network, save_weights
 
 if TYPE_CHECKING:
     from reverie.models.detector import Detector
@@ -98,8 +100,8 @@ def open_viewer(path: Path, vae: "VAE", vae_weights: Path, rollouts: Path, seed:
     path = Path(path)
     if not path.is_file():
         detector, notes = train_detector(vae, Path(rollouts), seed)
-        notes = {"game": GAME, "vae": file_hash(vae_weights)} | notes
-        save_weights(path, detector, notes, dtype="float16")
+        header = WeightsHeader(GAME, vae=file_hash(vae_weights), notes=notes)
+        save_weights(path, detector, header, dtype="float16")
     return Viewer(vae, *load_detector(path, vae_weights))  # what was kept, rounding and all
 
 
@@ -109,23 +111,13 @@ def load_detector(path: Path, vae_weights: Path) -> tuple["Detector", dict]:
     Raises:
         InputError: the file cannot be used, or the detector knows the pictures of another VAE.
     """
-    mend = "name another place, where one is trained"
-    config, notes = read_header(path, "Detector", mend)
-    if notes["vae"] != file_hash(vae_weights):
-        raise InputError(f"{path}: knows the pictures of another VAE than {vae_weights}; {mend}")
-    detector = _build(config["statements"], seed=0)
-    load_weights(path, detector)
-    return detector, notes
-
-
-def _build(statements: int, seed: int) -> "Detector":
-    start_backend()
-    import keras
-
-    from reverie.models.detector import Detector
-
-    keras.utils.set_random_seed(seed)
-    return Detector(statements)
+    header = open_header(path, WeightsHeader, network="Detector")
+    if header.vae != file_hash(vae_weights):
+        raise InputError(
+            f"{path}: knows the pictures of another VAE than {vae_weights}; "
+            f"{NETWORKS['Detector'].mend}"
+        )
+    return load_network(path, "Detector"), header.notes
 
 
 def train_detector(vae: "VAE", rollouts: Path, seed: int) -> tuple["Detector", dict]:
@@ -142,7 +134,13 @@ def train_detector(vae: "VAE", rollouts: Path, seed: int) -> tuple["Detector", d
     parts = [[episodes[i] for i in part] for part in split_episodes(len(episodes))]
     fitted, left_out = (encode_recordings(vae, part, EVERY) for part in parts)
     statements, floor = _statements(fitted)
-    detector = _build(len(statements), seed)
+    start_backend()
+    import keras
+
+    from reverie.models.detector import Detector
+
+    keras.utils.set_random_seed(seed)
+    detector = Detector(len(statements))
     _fit(detector, vae, fitted, statements, seed)
     notes = {"statements": statements, "floor": floor, "thresholds": [0.0] * len(statements)}
     logits = Viewer(vae, detector, notes).logits(np.concatenate([r.mu for r in left_out]))

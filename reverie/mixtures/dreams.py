@@ -66,8 +66,9 @@ class Imagination:
         self._remember = compiled(world.rnn.step)
 
     def free(self, count: int, seed: int) -> Dreams:
-        """Dream `count` dreams from recorded first frames, played as the recording was."""
-        return self._run(self._beginnings(count, seed), np.full(count, FREE), seed)
+        """Dream `count` dreams from recorded first frames, each played as its recording was."""
+        begin, policies = self._beginnings(count, seed)
+        return self._run(begin, policies, np.full(count, FREE), seed)
 
     def committed(self, count: int, seed: int) -> list[Dreams]:
         """Dream `count` dreams committed to each component: every step is drawn from it.
@@ -83,10 +84,11 @@ class Imagination:
                 f"{self.world.name}: only a joint mixture has components to commit to; train one "
                 "with: python 04_train_rnn.py --mixture joint"
             )
-        begin = self._beginnings(count, seed)
+        begin, policies = self._beginnings(count, seed)
         everyone = {name: np.tile(v, (rnn.num_mixtures, 1)) for name, v in begin.items()}
         forced = np.repeat(np.arange(rnn.num_mixtures), count)
-        return _split(self._run(everyone, forced, seed, rnn.num_mixtures), rnn.num_mixtures)
+        dreams = self._run(everyone, policies, forced, seed, rnn.num_mixtures)
+        return _split(dreams, rnn.num_mixtures)
 
     def after(self, recording: Recording, warm_up: int, count: int, seed: int) -> Dreams:
         """Dream on where a recorded episode is after `warm_up` steps, `count` times.
@@ -103,25 +105,33 @@ class Imagination:
         hidden, cell = map(np.asarray, state)
         state = {"z": recording.mu[warm_up][None], "h": hidden, "c": cell}
         begin = {name: np.repeat(values, count, axis=0) for name, values in state.items()}
-        return self._run(begin, np.full(count, FREE), seed)
+        return self._run(begin, [recording.policy] * count, np.full(count, FREE), seed)
 
-    def _beginnings(self, count: int, seed: int) -> dict[str, np.ndarray]:
+    def _beginnings(self, count: int, seed: int) -> tuple[dict[str, np.ndarray], list[str]]:
+        """Draw the states that dreams begin with; return them and who played each recording."""
         mu, logvar = self.world.first_frames
         rng = np.random.default_rng(seed)
         episode = rng.integers(len(mu), size=count)
         noise = rng.standard_normal((count, mu.shape[1]))
         zeros = np.zeros((count, self.world.rnn.units), np.float32)
         latents = mu[episode] + np.exp(0.5 * logvar[episode]) * noise
-        return {"z": latents.astype(np.float32), "h": zeros, "c": zeros}
+        policies = [self.world.policies[index] for index in episode]
+        return {"z": latents.astype(np.float32), "h": zeros, "c": zeros}, policies
 
     def _run(
-        self, begin: dict[str, np.ndarray], forced: np.ndarray, seed: int, groups: int = 1
+        self,
+        begin: dict[str, np.ndarray],
+        policies: list[str],
+        forced: np.ndarray,
+        seed: int,
+        groups: int = 1,
     ) -> Dreams:
         """Dream from `begin`; all groups of dreams share their actions and their noise."""
         count, steps = len(forced) // groups, self.settings.steps
         space = gymnasium.spaces.Box(-1.0, 1.0, (self.world.rnn.action_size,), np.float32)
         seeds = episode_seeds(seed, 0, count, "evaluate")
-        actions = np.stack([open_loop_actions(self.world.policy, s, steps, space) for s in seeds])
+        actions = [open_loop_actions(p, s, steps, space) for p, s in zip(policies, seeds)]
+        actions = np.stack(actions)
         given = {"actions": actions.transpose(1, 0, 2)} | self._noise(count, seed)
         given = {name: np.concatenate([v] * groups, axis=1) for name, v in given.items()}
         given = {name: v.astype(np.float32) for name, v in given.items()}

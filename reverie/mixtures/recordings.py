@@ -9,10 +9,12 @@ import numpy as np
 
 from reverie.artifacts import InputError
 from reverie.backend import compiled
+from reverie.headers import RolloutsHeader, open_header
 from reverie.latents.encoding import Encoder
 from reverie.mixtures.scenes import Scene, true_scene
 from reverie.mixtures.world_model import GAME
 from reverie.rollouts.frames import split_episodes
+from reverie.rollouts.policies import blind_policy
 from reverie.rollouts.storage import find_batches, iterate_episodes
 from reverie.stage import progress
 
@@ -36,6 +38,7 @@ class Recording:
         logvar: how sure the VAE is of them, `(T + 1, Z)` float32.
         actions: `(T, A)` float32.
         scene: the truth about its T + 1 frames.
+        policy: who played it, `held_random` in the place of policies that look.
     """
 
     path: Path
@@ -44,6 +47,7 @@ class Recording:
     logvar: np.ndarray
     actions: np.ndarray
     scene: Scene
+    policy: str = "held_random"
 
     def frames(self) -> np.ndarray:
         """Read its frames `(T + 1, 64, 64, 3)` uint8 from the disk."""
@@ -84,13 +88,15 @@ def encode_recordings(
         every: take only each n-th frame and action, to look at single frames.
     """
     encoder, recordings = Encoder(vae), []
+    headers = {path: open_header(path, RolloutsHeader) for path in {path for path, _ in episodes}}
     for path, name in progress(episodes, desc="encoding"):
         with h5py.File(path, "r") as file:
             group = file[name]
             infos = {key: group["infos"][key][::every] for key in TRUTH}
             latents = encoder(group["observations"][::every])
             actions = group["actions"][::every].astype(np.float32)
-        recordings.append(Recording(path, name, *latents, actions, true_scene(infos)))
+        policy = blind_policy(headers[path].policy)
+        recordings.append(Recording(path, name, *latents, actions, true_scene(infos), policy))
     return recordings
 
 

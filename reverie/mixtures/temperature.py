@@ -21,11 +21,11 @@ def open_controller(path: Path, world: World) -> tuple[Controller, np.ndarray]:
     Raises:
         InputError: the file cannot be used, or the controller was evolved with another network.
     """
-    controller, parameters, notes = load_controller(Path(path))
+    controller, parameters, header = load_controller(Path(path))
     sizes = (controller.latent_size, controller.units, controller.action_size)
     if sizes != (world.rnn.latent_size, world.rnn.units, world.rnn.action_size):
         raise InputError(
-            f"{path}: a controller for {notes['rnn_weights']}, not for {world.name}; name the "
+            f"{path}: a controller for {header.rnn_weights}, not for {world.name}; name the "
             "networks that it was evolved with"
         )
     return controller, parameters

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reverie.artifacts import InputError
-from reverie.controllers.agents import check_same_vae
-from reverie.dreams.memory import load_first_frames, load_rnn, read_rnn_header
-from reverie.latents.encoding import load_vae, read_vae_header
-from reverie.rollouts.policies import OPEN_LOOP
+from reverie.headers import Recorded, WeightsHeader, open_networks
+from reverie.latents.storage import load_first_frames
+from reverie.rollouts.policies import blind_policy
 from reverie.runs import RNN_WEIGHTS
+from reverie.training.weights import load_network
 
 if TYPE_CHECKING:
     from reverie.models.mdn_rnn import MDNRNN
@@ -29,17 +29,18 @@ class World:
         vae: decodes latents.
         rnn: trained on that VAE's latents.
         first_frames: `mu` and `logvar` `(E, Z)` of the recorded episodes' first frames.
-        policy: how the recorded episodes were played; dreams are played so too.
+        policies: of those that do not look, how each recorded episode was played, `held_random`
+            for the others; a dream is played as the episode that it begins with.
     """
 
     name: str
     vae: "VAE"
     rnn: "MDNRNN"
     first_frames: tuple[np.ndarray, np.ndarray]
-    policy: str
+    policies: tuple[str, ...]
 
 
-def check_world(vae_weights: Path, rnn_weights: Path, joint: bool = True) -> tuple[dict, dict]:
+def check_world(vae_weights: Path, rnn_weights: Path, joint: bool = True) -> WeightsHeader:
     """Check without TensorFlow that two networks belong together; return the MDN-RNN's header.
 
     Args:
@@ -51,28 +52,27 @@ def check_world(vae_weights: Path, rnn_weights: Path, joint: bool = True) -> tup
         InputError: a file cannot be used, the two do not belong together, or the mixture is per
             dimension: its components are no scenarios of the frame.
     """
-    read_vae_header(vae_weights, GAME)
-    config, notes = read_rnn_header(rnn_weights, GAME)
-    check_same_vae(rnn_weights, notes, vae_weights)
-    if joint and config["mixture"] != "joint":
+    _, header = open_networks(vae_weights, rnn_weights, game=GAME)
+    if joint and header.config.get("mixture") != "joint":
         raise InputError(
             f"{rnn_weights}: its mixture is per dimension, so no component stands for a frame; "
             "train one with: python 04_train_rnn.py --mixture joint"
         )
-    return config, notes
+    return header
 
 
 def load_world(vae_weights: Path, rnn_weights: Path, joint: bool = True) -> World:
     """Load two networks that belong together, see `check_world`."""
     vae_weights, rnn_weights = Path(vae_weights), Path(rnn_weights)
-    _, notes = check_world(vae_weights, rnn_weights, joint)
-    policy = notes.get("recorded", {}).get("policy")
+    recorded = check_world(vae_weights, rnn_weights, joint).recorded or Recorded()
+    first_frames = load_first_frames(rnn_weights)
+    policies = map(recorded.policy_of, range(len(first_frames[0])))
     return World(
         name=world_name(rnn_weights),
-        vae=load_vae(vae_weights),
-        rnn=load_rnn(rnn_weights),
-        first_frames=load_first_frames(rnn_weights),
-        policy=policy if policy in OPEN_LOOP else "held_random",
+        vae=load_network(vae_weights, "VAE"),
+        rnn=load_network(rnn_weights, "MDNRNN"),
+        first_frames=first_frames,
+        policies=tuple(map(blind_policy, policies)),
     )
 
 

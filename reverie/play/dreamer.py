@@ -11,12 +11,12 @@ import numpy as np
 
 from reverie.backend import compiled
 from reverie.controllers.controller import load_controller
-from reverie.dreams.memory import load_first_frames, load_rnn
-from reverie.latents.encoding import load_vae
+from reverie.latents.storage import load_first_frames
 from reverie.mixtures.detectors import load_detector
 from reverie.play.messages import Knobs
 from reverie.play.run_folder import PlayedFiles
 from reverie.reports.plots import as_bytes
+from reverie.training.weights import load_network
 
 FORCED = 1e6  # Gumbel noise that no logit overcomes
 
@@ -56,7 +56,8 @@ class Dreamer:
     """
 
     def __init__(self, files: PlayedFiles) -> None:
-        self.vae, self.rnn = load_vae(files.vae), load_rnn(files.rnn)
+        self.vae = load_network(files.vae, "VAE")
+        self.rnn = load_network(files.rnn, "MDNRNN")
         self.code = files.code
         self.first_frames = load_first_frames(files.rnn)
         self.controller = load_controller(files.controller)[:2] if files.controller else None

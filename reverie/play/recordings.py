@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from reverie.headers import RolloutsHeader
 from reverie.locks import owned
 from reverie.play.messages import Knobs
 from reverie.play.timeline import Moment, decode_picture
@@ -40,7 +41,7 @@ class Recordings:
             seed: of the episode.
             who: has played.
         """
-        self._keep("game", episode, self._attributes(who, seed, self.setting.options))
+        self._keep("game", episode, self._header(who, seed, self.setting.options))
 
     def keep_dream(self, moments: list[Moment], seed: int, who: str, knobs: Knobs) -> None:
         """Keep a dream.
@@ -58,21 +59,20 @@ class Recordings:
         write_episode(part, _dreamt(moments, seed, self.setting.time_steps))
         dream = {"temperature": knobs.temperature, "spread": knobs.spread}
         options = self.setting.options | {"dream": dream | {"component": knobs.component}}
-        self._keep("dream", part, self._attributes(who, seed, options))
+        self._keep("dream", part, self._header(who, seed, options))
         part.unlink()
 
-    def _attributes(self, who: str, seed: int, options: dict) -> dict:
+    def _header(self, who: str, seed: int, options: dict) -> RolloutsHeader:
         """Return what a batch says of itself, as stage 1 writes it."""
-        recorder = Recorder(Path(), self.setting.name, None, who, seed, options)
-        return recorder.attributes()
+        return Recorder(Path(), self.setting.name, None, who, seed, options).header()
 
-    def _keep(self, kind: str, part: Path, attributes: dict) -> None:
+    def _keep(self, kind: str, part: Path, header: RolloutsHeader) -> None:
         folder = self.setting.record_folder / kind
         with writing, owned(folder):
             number = 0
             while (path := batch_path(folder, self.setting.name, number)).exists():
                 number += 1
-            merge_episodes([part], path, attributes)
+            merge_episodes([part], path, header)
         self.kept.append(path)
 
 

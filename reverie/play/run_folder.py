@@ -6,11 +6,14 @@ from pathlib import Path
 import h5py
 
 from reverie.artifacts import UNREADABLE, InputError, file_hash
-from reverie.controllers.agents import check_same_vae
-from reverie.controllers.controller import load_controller
-from reverie.dreams.memory import read_rnn_header
 from reverie.games.actions import ActionCode
-from reverie.latents.encoding import read_vae_header
+from reverie.headers import (
+    ControllerHeader,
+    Recorded,
+    WeightsHeader,
+    open_header,
+    open_networks,
+)
 
 PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
 MEND = "train one with 02_train_vae.py, 03_generate_rnn_data.py and 04_train_rnn.py"
@@ -53,7 +56,7 @@ def find_files(folder: Path, game: str | None = None) -> PlayedFiles:
         raise InputError(f"{folder}: no such folder and no game of that name; {MEND}")
     networks = _networks(folder)
     for path in networks.get("MDNRNN", ()):
-        if game in (None, read_rnn_header(path)[1]["game"]):
+        if game in (None, _rnn_header(path).game):
             return _belonging(path, networks)
     raise InputError(f"{folder}: no dream in it, that is no weights of an MDN-RNN; {MEND}")
 
@@ -74,15 +77,15 @@ def _networks(folder: Path) -> dict[str, list[Path]]:
 
 
 def _belonging(rnn: Path, networks: dict[str, list[Path]]) -> PlayedFiles:
-    notes = read_rnn_header(rnn)[1]
-    vaes = [path for path in networks.get("VAE", ()) if file_hash(path) == notes["vae"]]
+    header = _rnn_header(rnn)
+    vaes = [path for path in networks.get("VAE", ()) if file_hash(path) == header.vae]
     if not vaes:
         raise InputError(
             f"{rnn}: the VAE that it was trained on is not in the same folder; name both with "
             "--vae_weights and --rnn_weights"
         )
     controllers = [path for path in networks.get("controller", ()) if _made_for(path, rnn)]
-    detectors = [path for path in networks.get("Detector", ()) if _knows(path, notes["vae"])]
+    detectors = [path for path in networks.get("Detector", ()) if _knows(path, header.vae)]
     first = (next(iter(paths), None) for paths in (controllers, detectors))
     return name_files(vaes[0], rnn, *first)
 
@@ -95,27 +98,27 @@ def name_files(
     Raises:
         InputError: a file cannot be used, or they do not.
     """
-    notes = read_rnn_header(rnn)[1]
-    read_vae_header(vae, notes["game"])
-    check_same_vae(rnn, notes, vae)
+    _, header = open_networks(vae, rnn)
     if controller and not _made_for(controller, rnn):
         raise InputError(f"{controller}: a controller for other networks than {rnn}")
-    code = ActionCode.from_description(notes["action_space"])
-    options = notes.get("recorded", {}).get("options", {})
-    return PlayedFiles(notes["game"], vae, rnn, code, options, controller, detector)
+    code = ActionCode.from_description(header.action_space)
+    options = (header.recorded or Recorded()).options
+    return PlayedFiles(header.game, vae, rnn, code, options, controller, detector)
 
 
 def _made_for(controller: Path, rnn: Path) -> bool:
     """Tell whether a controller sees and remembers with these networks."""
-    config, notes = read_rnn_header(rnn)
-    shape, _, own = load_controller(controller)
-    sizes = shape.latent_size, shape.units, shape.action_size
-    if own["game"] != notes["game"]:
-        return False
-    return sizes == (config["latent_size"], config["units"], config["action_size"])
+    own, header = open_header(controller, ControllerHeader), _rnn_header(rnn)
+    if own.rnn:
+        return own.rnn == file_hash(rnn)
+    names = ("latent_size", "units", "action_size")
+    sizes = [(own.controller[name], header.config.get(name)) for name in names]
+    return own.game == header.game and all(ours == theirs for ours, theirs in sizes)
+
+
+def _rnn_header(path: Path) -> WeightsHeader:
+    return open_header(path, WeightsHeader, network="MDNRNN")
 
 
 def _knows(detector: Path, vae: str) -> bool:
-    from reverie.training.weights import read_header
-
-    return read_header(detector, "Detector", MEND)[1]["vae"] == vae
+    return open_header(detector, WeightsHeader, network="Detector").vae == vae

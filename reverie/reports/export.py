@@ -11,20 +11,29 @@ They remember how they were trained, and which file their VAE is in now.
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 
-from reverie.artifacts import InputError, file_hash
-from reverie.controllers.agents import check_networks, check_same_vae
-from reverie.controllers.controller import load_controller, save_controller
-from reverie.dreams.memory import load_first_frames, load_rnn, read_rnn_header
+from reverie.artifacts import UNREADABLE, InputError, file_hash
 from reverie.flags import artifact
-from reverie.latents.encoding import load_vae, read_vae_header
-from reverie.mixtures.detectors import load_detector
+from reverie.hdf5 import atomic_hdf5
+from reverie.headers import (
+    ControllerHeader,
+    Refusal,
+    WeightsHeader,
+    check_same_vae,
+    find_networks,
+    name_networks,
+    open_hdf5,
+    open_header,
+    open_networks,
+    write_header,
+)
 from reverie.runs import CONFIG, SCORES
 from reverie.stage import conduct
-from reverie.training.weights import save_weights
 
 
 def export(
@@ -50,49 +59,80 @@ def export(
     Raises:
         InputError: a file cannot be used, or they do not belong together.
     """
-    _, vae_notes = read_vae_header(vae_weights)
-    config, rnn_notes = read_rnn_header(rnn_weights)
-    check_same_vae(rnn_weights, rnn_notes, vae_weights)
-    vae_path, rnn_path = folder / f"{name}_vae.h5", folder / f"{name}_rnn_{config['mixture']}.h5"
-    save_weights(vae_path, load_vae(vae_weights), vae_notes | origin(vae_weights), dtype="float16")
-    frames = zip(("first_mu", "first_logvar"), load_first_frames(rnn_weights))
-    frames = {key: values.astype(np.float16) for key, values in frames}
-    notes = rnn_notes | origin(rnn_weights) | {"vae": file_hash(vae_path)}
-    save_weights(rnn_path, load_rnn(rnn_weights), notes, frames, dtype="float16")
-    written = [vae_path, rnn_path]
+    open_networks(vae_weights, rnn_weights)
+    mixture = open_header(rnn_weights, WeightsHeader, network="MDNRNN").config["mixture"]
+    vae, rnn = folder / f"{name}_vae.h5", folder / f"{name}_rnn_{mixture}.h5"
+    if detector is not None:
+        header = open_header(detector, WeightsHeader, network="Detector")
+        check_same_vae(detector, header, vae_weights)
+    export_weights(vae_weights, "VAE", vae)
+    export_weights(rnn_weights, "MDNRNN", rnn, vae=file_hash(vae))
+    written = [vae, rnn]
     if detector is not None:
         written.append(folder / f"{name}_detector.h5")
-        _export_detector(detector, vae_weights, vae_path, written[-1])
+        export_weights(detector, "Detector", written[-1], vae=file_hash(vae))
     if controller is not None:
         written.append(folder / f"{name}_controller.h5")
-        _export_controller(controller, vae_weights, vae_path, rnn_path, written[-1])
+        _export_controller(controller, (vae_weights, rnn_weights), (vae, rnn), written[-1])
     return written
 
 
-def _export_detector(detector: Path, vae_weights: Path, vae_path: Path, path: Path) -> None:
-    network, notes = load_detector(detector, vae_weights)
-    save_weights(path, network, notes | {"vae": file_hash(vae_path)}, dtype="float16")
+def export_weights(
+    weights: Path, network: str, path: Path, mend: str | None = None, **said: str
+) -> None:
+    """Copy the weights of a network in float16, without building it.
+
+    Args:
+        weights: the file.
+        network: name of its class.
+        path: the copy.
+        mend: the command that makes such a file, where the usual one does not do.
+        said: what the copy's header says otherwise.
+
+    Raises:
+        InputError: the file cannot be used, or a weight is no number of float16.
+    """
+    header = open_header(weights, WeightsHeader, network=network, mend=mend)
+    header = replace(header, notes=header.notes | origin(weights), **said)
+    with open_hdf5(weights, "weights", header.mend) as source, atomic_hdf5(path) as copy:
+        write_header(copy, header)
+
+        def halve(name: str, item: h5py.Dataset | h5py.Group) -> None:
+            if isinstance(item, h5py.Dataset):
+                copy[name] = item[()].astype(np.float16)
+                if not np.isfinite(copy[name][()]).all():
+                    Refusal(weights, header.mend)(f"{name} holds what float16 cannot")
+
+        source.visititems(halve)
 
 
 def _export_controller(
-    controller: Path, vae_weights: Path, vae_path: Path, rnn_path: Path, path: Path
+    controller: Path, networks: tuple[Path, Path], copies: tuple[Path, Path], path: Path
 ) -> None:
-    shape, parameters, notes = load_controller(controller)
-    own, _ = check_networks(notes)
-    if file_hash(own) != file_hash(vae_weights):
-        raise InputError(f"{controller}: sees with {own}, not with {vae_weights}; name that VAE")
-    beside = {"vae_weights": vae_path.name, "rnn_weights": rnn_path.name}
-    save_controller(path, shape, parameters, notes | origin(controller) | beside)
+    """Copy a controller as it is; the copy names the copies of its networks."""
+    header = open_header(controller, ControllerHeader)
+    find_networks(controller, header, *networks)
+    header = replace(header, notes=header.notes | origin(controller))
+    with open_hdf5(controller, header.title, header.mend) as source, atomic_hdf5(path) as copy:
+        write_header(copy, name_networks(header, path, *copies))
+        copy["parameters"] = source["parameters"][()]
 
 
 def origin(weights: Path) -> dict:
-    """Return command, seed and scores of the run that weights come from, as far as it says."""
+    """Return command, seed and scores of the run that weights come from, as far as it says.
+
+    Raises:
+        InputError: what the run has left is damaged.
+    """
     found = {}
     for file, keys in ((CONFIG, ("command", "git_revision")), (SCORES, None)):
         path = weights.parent / file
         if path.is_file():
-            content = json.loads(path.read_text())
-            found |= {key: content[key] for key in keys} if keys else {"scores": content}
+            try:
+                content = json.loads(path.read_text())
+                found |= {key: content[key] for key in keys} if keys else {"scores": content}
+            except UNREADABLE as error:
+                raise InputError(f"{path}: damaged ({error}); move it away") from error
     return {"origin": found}
 
 

@@ -78,6 +78,12 @@ OPEN_LOOP: dict[str, Callable] = {
 LOOKING: dict[str, Callable] = {"random_networks": RandomNetworks}
 POLICIES = (*OPEN_LOOP, *LOOKING)
 REFERENCES = ("held_random", "constant")  # what controllers are scored beside
+CONTROLLER = "controller:"  # and the hash of its file: a policy that was evolved
+
+
+def blind_policy(policy: str) -> str:
+    """Return a policy that does not look by its name, and `held_random` in the place of others."""
+    return policy if policy in OPEN_LOOP else "held_random"
 
 
 PURPOSES = ("record", "evolve", "evaluate", "score")

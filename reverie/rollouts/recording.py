@@ -1,15 +1,16 @@
 """Record batches of whole episodes: each episode is safe the moment it ends."""
 
 import contextlib
-import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from reverie.artifacts import InputError, remove_unfinished, write_text
+from reverie.artifacts import Damaged, InputError, remove_unfinished, write_text
 from reverie.games import game_class
 from reverie.games.actions import describe_space
+from reverie.headers import RolloutsHeader, header_text
 from reverie.locks import NAME as LOCK
 from reverie.locks import owned
 from reverie.rollouts.policies import episode_seeds
@@ -53,7 +54,7 @@ class Recorder:
         folder: where the batches go.
         game: the game's name.
         player: plays the episodes.
-        policy: the name that the rollouts carry.
+        policy: who plays, see `RolloutsHeader`.
         seed: decides the seeds of all episodes.
         options: what the game's class takes.
     """
@@ -76,42 +77,37 @@ class Recorder:
         if not path.exists():
             return False
         try:
-            check_batch(path, self.game)
-        except InputError as error:
+            header = check_batch(path, self.game)
+        except Damaged as error:
             aside = path.with_suffix(".damaged")
             path.rename(aside)
             print(f"set aside as {aside.name}: {error}")
             return False
-        self._check_same_recording(path, size)
+        self._check_same_recording(path, header, size)
         return True
 
-    def _check_same_recording(self, path: Path, size: int) -> None:
-        import h5py
+    def _check_same_recording(self, path: Path, found: RolloutsHeader, size: int) -> None:
+        for name, value in vars(replace(self.header(), total_episodes=size)).items():
+            if getattr(found, name) != value:
+                raise InputError(
+                    f"{path}: recorded with {name} {getattr(found, name)}, not {value}; choose "
+                    "another --store_folder or --start_batch, or delete the file"
+                )
 
-        with h5py.File(path, "r") as file:
-            for name, value in (self.attributes() | {"total_episodes": size}).items():
-                if file.attrs.get(name) != value:
-                    raise InputError(
-                        f"{path}: recorded with {name} {file.attrs.get(name)}, not {value}; choose "
-                        "another --store_folder or --start_batch, or delete the file"
-                    )
-
-    def attributes(self) -> dict:
+    def header(self) -> RolloutsHeader:
         """Return what every batch of this recording says of itself."""
         game = game_class(self.game, self.options)
-        return {
-            "game": self.game,
-            "env_id": game.env_id,
-            "env_version": game.version,
-            "preprocessing": game.preprocessing,
-            "observation_space": json.dumps(describe_space(game.observation_space)),
-            "action_space": json.dumps(
-                describe_space(game.action_space) | {"levels": game.action_levels}
-            ),
-            "policy": self.policy,
-            "seed": self.seed,
-            "options": json.dumps(self.options, sort_keys=True),
-        }
+        return RolloutsHeader(
+            game=self.game,
+            preprocessing=game.preprocessing,
+            env_id=game.env_id,
+            env_version=game.version,
+            observation_space=describe_space(game.observation_space),
+            action_space=describe_space(game.action_space) | {"levels": game.action_levels},
+            policy=self.policy,
+            seed=self.seed,
+            options=self.options,
+        )
 
     def record(self, workers: GameWorkers, batch: int, start: int, count: int) -> None:
         """Record episodes `start` to `start + count - 1` of the run as one batch.
@@ -127,7 +123,7 @@ class Recorder:
             self._check_parts(parts)
             seeds = episode_seeds(self.seed, start, count)
             jobs = [(seed, parts / f"{index:05d}.h5") for index, seed in enumerate(seeds)]
-            merge_episodes(self._episodes(workers, jobs, path.name), path, self.attributes())
+            merge_episodes(self._episodes(workers, jobs, path.name), path, self.header())
             _clear(parts)
         with contextlib.suppress(OSError):  # another process may have begun to own it
             parts.rmdir()
@@ -157,7 +153,7 @@ class Recorder:
     def _check_parts(self, parts: Path) -> None:
         """Keep the parts of an earlier start only if they were recorded in the same way."""
         note = parts / "recording.json"
-        same = json.dumps(self.attributes(), sort_keys=True)
+        same = header_text(self.header())
         if not (note.exists() and note.read_text() == same):
             _clear(parts)
         write_text(note, same)

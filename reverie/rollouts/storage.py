@@ -1,23 +1,30 @@
 """Recorded episodes on disk: HDF5 files with Minari's field names, one group an episode."""
 
+import hashlib
 import itertools
 import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from reverie.artifacts import UNREADABLE, InputError
+from reverie.games.actions import ActionCode
 from reverie.hdf5 import atomic_hdf5
+from reverie.headers import Refusal, RolloutsHeader, open_hdf5, open_header, write_header
 
-SCHEMA = 1
 CHUNK = 64  # frames that a reader takes at once, 0.8 MB
 PACKED = 1 << 16  # bytes that are compressed together
 FRAME_SHAPE = (64, 64, 3)
+SAMPLED = 4  # frames of an episode that its identity rests on, and the last one
+STEP_KEYS = ("actions", "rewards", "terminations", "truncations")  # one row a step, T an episode
+AGREED = ("env_id", "preprocessing", "observation_space", "action_space")
+LENGTH = "time_steps"
+FREE = (LENGTH, "dream")  # options that may differ: the longest episode, and how a dream was played
 
 
 @dataclass
@@ -133,20 +140,20 @@ def is_whole(path: Path) -> bool:
         return False
 
 
-def merge_episodes(parts: Iterable[Path], path: Path, attributes: dict) -> None:
+def merge_episodes(parts: Iterable[Path], path: Path, header: RolloutsHeader) -> None:
     """Join files of one episode each into a batch, atomically.
 
     Args:
         parts: what `write_episode` wrote, in the order the batch shall have; each is read when it
             comes.
         path: the batch.
-        attributes: what the batch says of itself: game, environment, spaces, policy, seed.
+        header: what the batch says of itself; the number of episodes is filled in.
     """
     with atomic_hdf5(path) as file:
         for index, part in enumerate(parts):
             with h5py.File(part, "r") as source:
                 source.copy("episode", file, f"episode_{index:05d}")
-        file.attrs.update({"schema": SCHEMA, "total_episodes": len(file)} | attributes)
+        write_header(file, replace(header, total_episodes=len(file)))
 
 
 def batch_path(folder: Path, game: str, batch: int) -> Path:
@@ -160,14 +167,26 @@ def file_stem(game: str) -> str:
 
 
 def find_batches(
-    folder: Path, game: str, start_batch: int = 0, max_batch: int | None = None
+    folder: Path,
+    game: str,
+    start_batch: int = 0,
+    max_batch: int | None = None,
+    preprocessing: int | None = None,
 ) -> list[Path]:
     """Return the checked batches of a game from `start_batch` to `max_batch`, both included.
 
     Batches that are missing between these are named on standard error.
 
+    Args:
+        folder: where they lie.
+        game: its name.
+        start_batch: number of the first.
+        max_batch: number of the last, the last there is by default.
+        preprocessing: which their frames should have.
+
     Raises:
-        InputError: there is no such folder or batch, one is unfinished, or a file cannot be used.
+        InputError: there is no such folder or batch, one is unfinished, a file cannot be used, or
+            two were recorded with options that make different games of them.
     """
     folder = Path(folder)
     record = f"record it with: python 01_generate_data.py {game} --store_folder {folder}"
@@ -186,8 +205,9 @@ def find_batches(
             f"{folder}: no rollouts {stem}_{start_batch}.h5 to {stem}_{last}.h5 but {found}; "
             f"{record}"
         )
-    for path in paths:
-        check_batch(path, game)
+    headers = [check_batch(path, game, preprocessing) for path in paths]
+    for path, header in zip(paths, headers):
+        _check_same_game(paths[0], headers[0], path, header)
     known = [start_batch - 1, *(n for n in sorted(numbers) if start_batch <= n <= last), last + 1]
     for before, after in itertools.pairwise(known):
         if after - before > 1:
@@ -212,57 +232,83 @@ def _unfinished(parts: Path, game: str) -> str:
     )
 
 
-def check_batch(path: Path, game: str) -> None:
-    """Check schema, game and shapes of a batch of rollouts.
+def check_batch(path: Path, game: str, preprocessing: int | None = None) -> RolloutsHeader:
+    """Check header and shapes of a batch of rollouts; return the header.
 
     Raises:
         InputError: the file is damaged, foreign, empty or of another game.
     """
-    mend = f"run 01_generate_data.py {game} again: it sets the file aside and records it anew"
-    try:
-        with h5py.File(path, "r") as file:
-            _check_attributes(path, file, game, mend)
-            for name, group in file.items():
-                _check_episode(path, name, group, mend)
-    except UNREADABLE as error:
-        raise InputError(f"{path}: damaged or not HDF5 ({error}); {mend}") from error
+    mend = f"move it away and record it anew with: python 01_generate_data.py {game}"
+    header = open_header(path, RolloutsHeader, game=game, preprocessing=preprocessing, mend=mend)
+    shape = tuple(header.observation_space.get("shape", FRAME_SHAPE))
+    code, fail = ActionCode.from_description(header.action_space), Refusal(path, mend)
+    with open_hdf5(path, RolloutsHeader.title, mend) as file:
+        for name, group in file.items():
+            _check_episode(name, group, shape, code, fail)
+    return header
 
 
-def _check_attributes(path: Path, file: h5py.File, game: str, mend: str) -> None:
-    if "schema" not in file.attrs:
-        raise InputError(f"{path}: not a file of rollouts (it has no schema attribute); {mend}")
-    if file.attrs["schema"] != SCHEMA:
-        raise InputError(
-            f"{path}: rollouts of schema {file.attrs['schema']}, this version reads {SCHEMA}; "
-            f"{mend}"
-        )
-    if file.attrs["game"] != game:
-        raise InputError(
-            f"{path}: rollouts of {file.attrs['game']!r}, not of {game!r}; "
-            "name the game that was recorded"
-        )
-    if len(file) == 0:
-        raise InputError(f"{path}: holds no episodes; {mend}")
+def _check_episode(
+    name: str, group: h5py.Group, shape: tuple, code: ActionCode, fail: Refusal
+) -> None:
+    steps, frames = len(group["rewards"]), group["observations"]
+    if steps == 0 or frames.shape != (steps + 1, *shape):
+        fail(f"{name} has frames {frames.shape} for {steps} steps, expected {(steps + 1, *shape)}")
+    if frames.dtype != np.uint8:
+        fail(f"{name} has frames of {frames.dtype}, not uint8")
+    for key in STEP_KEYS:
+        if len(group[key]) != steps:
+            fail(f"{name} has {len(group[key])} {key} for {steps} steps")
+    for key in ("actions", "rewards"):
+        if not np.isfinite(group[key][:]).all():
+            fail(f"{name} has NaN in its {key}")
+    if fault := code.fault(group["actions"][:]):
+        fail(f"{name} has {fault}")
 
 
-def _check_episode(path: Path, name: str, group: h5py.Group, mend: str) -> None:
-    steps = len(group["rewards"])
-    if steps == 0 or group["observations"].shape != (steps + 1, *FRAME_SHAPE):
-        raise InputError(
-            f"{path}: {name} has frames {group['observations'].shape} for {steps} steps, "
-            f"expected ({steps + 1}, 64, 64, 3); {mend}"
-        )
-    for field_name in ("actions", "rewards"):
-        if not np.isfinite(group[field_name][:]).all():
-            raise InputError(f"{path}: {name} has NaN in its {field_name}; {mend}")
+def _check_same_game(
+    first: Path, expected: RolloutsHeader, path: Path, header: RolloutsHeader
+) -> None:
+    """Check that two batches were recorded from the same game, whoever played and how long."""
+    pairs = {name: (getattr(expected, name), getattr(header, name)) for name in AGREED}
+    for name in (expected.options | header.options).keys() - set(FREE):
+        pairs[name] = expected.options.get(name), header.options.get(name)
+    for name, (ours, theirs) in pairs.items():
+        if ours != theirs:
+            raise InputError(
+                f"{path}: recorded with {name} {theirs}, but {first} with {ours}; record one of "
+                "them anew, or move it to a folder of its own"
+            )
 
 
-def batch_attributes(path: Path) -> dict:
-    """Return what a batch says of itself, spaces decoded from JSON."""
-    with h5py.File(path, "r") as file:
-        attributes = {k: v.item() if hasattr(v, "item") else v for k, v in file.attrs.items()}
-    attributes["action_space"] = json.loads(attributes["action_space"])
-    return attributes
+def rollouts_identity(paths: list[Path]) -> dict[str, str]:
+    """Return what identifies batches of rollouts, by the names of their files.
+
+    The hash is over what the header says, all actions, rewards, ends and seeds, and a few frames of
+    every episode: it reads megabytes where a batch has gigabytes, needs no time of the file, and is
+    the same wherever and by however many workers the batch was recorded.
+
+    Args:
+        paths: checked batches.
+
+    Returns:
+        16 hexadecimal digits for each.
+    """
+    return {path.name: _batch_identity(path) for path in paths}
+
+
+def _batch_identity(path: Path) -> str:
+    header = open_header(path, RolloutsHeader)
+    said = {name: getattr(header, name) for name in ("game", "policy", "options", *AGREED)}
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
+    for _, name, group in iterate_episodes([path]):
+        digest.update(f"{name} {group.attrs.get('seed')}".encode())
+        for key in STEP_KEYS:
+            digest.update(np.ascontiguousarray(group[key][:]).data)
+        frames = group["observations"]
+        digest.update(frames[:: max(1, len(frames) // SAMPLED)].data)
+        digest.update(frames[-1].data)
+    return digest.hexdigest()[:16]
 
 
 def iterate_episodes(paths: list[Path]) -> Iterator[tuple[Path, str, h5py.Group]]:

@@ -1,73 +1,78 @@
 """Networks on disk: HDF5 with plain arrays and the configuration that rebuilds them, no code."""
 
+import importlib
 import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 
-from reverie.artifacts import UNREADABLE, InputError, require_file
+from reverie.artifacts import UNREADABLE, InputError
+from reverie.backend import start_backend
 from reverie.hdf5 import atomic_hdf5
+from reverie.headers import WeightsHeader, open_hdf5, open_header, write_header
+from reverie.networks import NETWORKS
 
 if TYPE_CHECKING:
     import keras
-
-SCHEMA = 1
 
 
 def save_weights(
     path: Path,
     model: "keras.Model",
-    notes: dict | None = None,
+    header: WeightsHeader,
     arrays: dict[str, np.ndarray] | None = None,
     dtype: str = "float32",
 ) -> None:
-    """Write a network's weights and configuration, atomically.
+    """Write a network's weights and what rebuilds it, atomically.
 
     Args:
         path: the file.
         model: a network of `models/` with `get_config`.
-        notes: what else belongs to it (game, hashes of inputs, action space), as JSON.
+        header: what the file says of itself; name and configuration of the network are filled in.
         arrays: what else it needs to work, kept under `arrays/`.
         dtype: `float16` halves the file.
     """
+    header = replace(header, network=type(model).__name__, config=model.get_config())
     with atomic_hdf5(path) as file:
-        file.attrs["schema"] = SCHEMA
-        file.attrs["network"] = type(model).__name__
-        file.attrs["config"] = json.dumps(model.get_config())
-        file.attrs["notes"] = json.dumps(notes or {})
+        write_header(file, header)
         for name, variable in _named_weights(model):
             file[f"weights/{name}"] = np.asarray(variable.value).astype(dtype)
         for name, values in (arrays or {}).items():
             file[f"arrays/{name}"] = values
 
 
-def read_header(path: Path, network: str, mend: str) -> tuple[dict, dict]:
-    """Read configuration and notes of a weights file without building the network.
+def load_network(
+    path: Path, network: str, *, game: str | None = None, mend: str | None = None
+) -> "keras.Model":
+    """Rebuild a trained network from its weights file.
 
     Args:
         path: the file.
-        network: class name that is expected.
-        mend: the command that makes such a file, for the message.
+        network: name of its class, see `NETWORKS`.
+        game: which it should be of.
+        mend: the command that makes such a file, where the usual one does not do.
 
     Raises:
-        InputError: the file is missing, damaged or holds something else.
+        InputError: the file cannot be used, see `open_header`.
     """
-    require_file(path, f"weights of a {network}", mend)
+    header = open_header(path, WeightsHeader, network=network, game=game, mend=mend)
+    start_backend()
     try:
-        with h5py.File(path, "r") as file:
-            if file.attrs.get("network") != network or "weights" not in file:
-                raise InputError(
-                    f"{path}: holds no {network} but {file.attrs.get('network', 'something else')};"
-                    f" {mend}"
-                )
-            return json.loads(file.attrs["config"]), json.loads(file.attrs["notes"])
-    except UNREADABLE as error:
-        raise InputError(f"{path}: damaged or not HDF5 ({error}); {mend}") from error
+        module = importlib.import_module(f"reverie.models.{NETWORKS[network].module}")
+        model = getattr(module, network)(**header.config)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: its configuration makes no {network} ({error}); "
+            f"{mend or NETWORKS[network].mend}"
+        ) from error
+    load_weights(path, model)
+    return model
 
 
 def check_initial(path: Path, config: dict, expected: dict) -> None:
@@ -82,9 +87,10 @@ def check_initial(path: Path, config: dict, expected: dict) -> None:
         InputError: something is not.
     """
     for name, value in expected.items():
-        if config[name] != value:
+        found = config.get(name)
+        if found != value:
             raise InputError(
-                f"{path}: its {name} is {config[name]}, not {value}; choose the same flags as in "
+                f"{path}: its {name} is {found}, not {value}; choose the same flags as in "
                 "its training, or leave --initial_weights away"
             )
 
@@ -95,7 +101,7 @@ def load_weights(path: Path, model: "keras.Model") -> None:
     Raises:
         InputError: a weight is missing, has another shape or is no number.
     """
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path, "weights", "train the network again") as file:
         for name, variable in _named_weights(model):
             values = file["weights"].get(name)
             if values is None or values.shape != tuple(variable.shape):

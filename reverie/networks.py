@@ -1,0 +1,212 @@
+"""The networks by name: where each class is, what its configuration holds, which arrays follow.
+
+Light: a weights file is checked against this table before Keras is imported or anything is built.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+STAGE_6 = "train it with: python 06_critic_masks.py"
+HEADS = ("reward", "termination", "gaussian")
+Sizes = Callable[[dict], dict[str, tuple]]  # configuration -> shapes of some arrays by name
+
+
+@dataclass(frozen=True)
+class Network:
+    """What is known of a network without building it.
+
+    Attributes:
+        module: below `reverie.models`.
+        title: how messages call one.
+        mend: the command that trains one.
+        settings: what its configuration may hold: a type, a tuple of choices, a list with the type
+            or the choices of its items, or the name of another network whose configuration it is.
+        sizes: the shapes of enough arrays to know that no setting is larger than the file.
+        notes: what its header must say beside the game, by name, and of which type.
+    """
+
+    module: str
+    title: str
+    mend: str
+    settings: dict[str, Any]
+    sizes: Sizes
+    notes: dict[str, type]
+
+
+def _vae(config: dict) -> dict[str, tuple]:
+    return {
+        "mu/bias": (config.get("latent_size", 64),),
+        "vae/mean_frame": tuple(config.get("frame_shape", (64, 64, 3))),
+    }
+
+
+def _mdn_rnn(config: dict) -> dict[str, tuple]:
+    latents, units = config.get("latent_size", 64), config.get("units", 512)
+    inputs, components = latents + config.get("action_size", 1), config.get("num_mixtures", 5)
+    per_dimension = config.get("mixture", "joint") == "per_dim"
+    logits = components * (latents if per_dimension else 1)
+    scalars = len([head for head in config.get("heads", HEADS) if head != "gaussian"])
+    return {
+        "mdnrnn/lstm/lstm_cell/kernel": (inputs, 4 * units),
+        "mdnrnn/lstm/lstm_cell/recurrent_kernel": (units, 4 * units),
+        "mdnrnn/head/bias": (2 * components * latents + logits + scalars,),
+    }
+
+
+def _critic(config: dict, first: str = "conv2d") -> dict[str, tuple]:
+    width, rows, columns = (config.get(k, d) for k, d in (("width", 16), *FRAME))
+    places = -(-rows // 8) * -(-columns // 8)
+    return {f"{first}/bias": (width,), "dense/kernel": (places * 2 * width, 4 * width)}
+
+
+def _mask_net(config: dict) -> dict[str, tuple]:
+    return {"conv2d/bias": (config.get("width", 24) * 2 // 3,)}
+
+
+def _local_critic(config: dict) -> dict[str, tuple]:
+    return {"conv2d/kernel": (5, 5, 3, config.get("width", 16))}
+
+
+FRAME = (("rows", 64), ("columns", 64))
+PLACES = {"rows": int, "columns": int, "width": int}
+NETWORKS = {
+    "VAE": Network(
+        "vae",
+        "a VAE",
+        "train one with: python 02_train_vae.py",
+        {
+            "architecture": ("patch", "article"),
+            "latent_size": int,
+            "reconstruction_weight": float,
+            "detail_weight": float,
+            "free_bits": float,
+            "frame_shape": [int],
+        },
+        _vae,
+        {},
+    ),
+    "MDNRNN": Network(
+        "mdn_rnn",
+        "an MDN-RNN",
+        "train one with: python 04_train_rnn.py",
+        {
+            "latent_size": int,
+            "action_size": int,
+            "units": int,
+            "num_mixtures": int,
+            "mixture": ("joint", "per_dim"),
+            "heads": [*HEADS],
+            "latent_scale": float,
+            "action_levels": int,
+            "reward_scale": float,
+            "termination_weight": float,
+        },
+        _mdn_rnn,
+        {"action_space": dict},
+    ),
+    "Detector": Network(
+        "detector",
+        "a detector",
+        "name another place with --output_folder, where python -m reverie.mixtures trains one",
+        {"statements": int},
+        lambda config: {"dense_2/bias": (config.get("statements"),)},
+        {"statements": list, "floor": dict, "thresholds": list, "accuracy": dict},
+    ),
+    "Critic": Network(
+        "critic",
+        "a critic",
+        f"{STAGE_6} train-critic",
+        PLACES | {"dropout": float},
+        _critic,
+        {"choice": dict},
+    ),
+    "LocalCritic": Network(
+        "critic",
+        "a critic of places",
+        f"{STAGE_6} train-local",
+        PLACES,
+        _local_critic,
+        {"choice": dict},
+    ),
+    "CriticVAE": Network(
+        "critic_vae",
+        "a critic-VAE",
+        f"{STAGE_6} train-vae",
+        {"critic": "LocalCritic", "channels": int, "kl_weight": float},
+        lambda c: _local_critic(c.get("critic", {})) | {"conv2d_7/bias": (c.get("channels", 8),)},
+        {"choice": dict},
+    ),
+    "MaskNet": Network("mask_net", "a mask network", STAGE_6, PLACES, _mask_net, {"choice": dict}),
+    "GuidedMaskNet": Network(
+        "guided_mask_net",
+        "a mask network with its critic",
+        f"{STAGE_6} train-masks",
+        {"mask_net": "MaskNet", "critic": "Critic", "sparsity": float, "live": bool},
+        lambda c: _mask_net(c.get("mask_net", {})) | _critic(c.get("critic", {}), "conv2d_4"),
+        {"choice": dict},
+    ),
+    "UNet": Network(
+        "mask_net",
+        "a U-Net",
+        f"{STAGE_6} train-ceiling",
+        PLACES,
+        _mask_net,
+        {"choice": dict},
+    ),
+}
+
+
+def config_fault(name: str, config: dict, shapes: dict[str, tuple]) -> str | None:
+    """Return what is wrong with a network's configuration, None if nothing is.
+
+    Args:
+        name: of the network.
+        config: what shall rebuild it.
+        shapes: of the arrays in the file, by name.
+    """
+    fault = _setting_fault(name, config)
+    if fault is not None:
+        return fault
+    for array, shape in NETWORKS[name].sizes(config).items():
+        if shapes.get(array) != shape:
+            found = f"has shape {shapes[array]}" if array in shapes else "is missing"
+            return f"its configuration needs {array} of shape {shape}, which {found}"
+    return None
+
+
+def _setting_fault(name: str, config: dict) -> str | None:
+    settings = NETWORKS[name].settings
+    for key, value in config.items():
+        if key not in settings:
+            return f"its configuration has {key!r}, which {name} does not know"
+        kind = settings[key]
+        if isinstance(kind, str) and isinstance(value, dict):
+            fault = _setting_fault(kind, value)
+            if fault is not None:
+                return fault
+        elif not _fits(value, kind):
+            return f"its configuration has {key} {value!r}, which is not {_words(kind)}"
+    return None
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    if isinstance(kind, list):
+        item = kind[0] if isinstance(kind[0], type) else tuple(kind)
+        return isinstance(value, list) and all(_fits(each, item) for each in value)
+    if isinstance(kind, tuple):
+        return value in kind
+    if kind is bool or isinstance(value, bool):
+        return kind is type(value)
+    if kind is int:
+        return isinstance(value, int) and value >= 0
+    return kind is float and isinstance(value, (int, float)) and math.isfinite(value)
+
+
+def _words(kind: Any) -> str:
+    if isinstance(kind, list):
+        return f"a list, each {_words(kind[0] if isinstance(kind[0], type) else tuple(kind))}"
+    if isinstance(kind, tuple):
+        return f"one of {', '.join(kind)}"
+    return {int: "a whole number", float: "a number", bool: "true or false"}.get(kind, "a table")
