@@ -53,8 +53,7 @@ class Server:
     async def _close(self, _: web.Application) -> None:
         for task in self._waiting:
             task.cancel()
-        for room in list(self.rooms.values()):
-            await self._free(room)
+        await asyncio.gather(*map(self._free, list(self.rooms.values())))
 
     async def _page(self, _: web.Request) -> web.Response:
         headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
