@@ -16,7 +16,7 @@ help:
 	@echo "make agents   install Stable-Baselines3, whose agents can learn in dreams"
 	@echo "make test   run the tests"
 	@echo "make lint   check format and style"
-	@echo "make bench  measure, and write the tables of README.md"
+	@echo "make bench  measure, and write the tables of docs/"
 
 run: $(VENV)/.run
 	$(BIN)/python -m reverie.quickstart --folder "$(RUN)" --seed $(SEED)

@@ -1,1 +1,1 @@
-"""Every figure of the README, measured beside what it is compared with, in the same run."""
+"""Every figure of the docs, measured beside what it is compared with, in the same run."""

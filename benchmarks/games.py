@@ -1,7 +1,7 @@
-"""Every game through the five scripts on a small budget: how well it is seen, dreamt and played.
+"""Every game through the five scripts on a small budget: reconstruction, prediction and play.
 
-Keeps what came out in `benchmarks/games.json` and writes the table of README.md. It continues where
-it was stopped, like the scripts that it runs.
+Keeps the results in `benchmarks/games.json` and writes the table of docs/games.md. It continues
+where it was stopped, like the scripts that it runs.
 
 # all games, some minutes each on two cores
 python -m benchmarks.games
@@ -16,13 +16,14 @@ import shlex
 import sys
 from pathlib import Path
 
-from benchmarks.run import README, ROOT, insert, machine
+from benchmarks.run import ROOT, insert, machine
 from reverie.artifacts import write_json, write_text
 from reverie.quickstart import run_stages
 from reverie.rollouts.storage import episode_lengths, find_batches
 from reverie.runs import SCORES, Pipeline, RunFolder, words
 
 RESULTS = ROOT / "benchmarks" / "games.json"
+PAGE = ROOT / "docs" / "games.md"
 SEE = {"latent_size": 32, "epochs": 3}
 DREAM = {
     "mixture": "per_dim",
@@ -120,8 +121,8 @@ def _score(score: dict) -> str:
     return f"{score['mean']:.1f} ± {score['std']:.1f}"
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Take the games through the scripts one after the other, keeping each when it is done."""
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the flags."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -130,6 +131,12 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if unknown := set(args.games) - set(GAMES):
         parser.error(f"no budget for {', '.join(unknown)}; choose from {', '.join(GAMES)}")
+    return args
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Take the games through the scripts one after the other, keeping each when it is done."""
+    args = parse_args(argv)
     for game in args.games:
         folder = args.folder / game
         if code := run_stages(GAMES[game].stages(folder), RunFolder(folder).costs):
@@ -142,11 +149,11 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def write_table() -> None:
-    """Write the table of README.md from all results that are kept."""
+    """Write the table of docs/games.md from all results that are kept."""
     measured = json.loads((ROOT / "benchmarks" / "results.json").read_text())
     rates = {row["what"]: row for row in measured.get("playing", {"rows": []})["rows"]}
     content = table(json.loads(RESULTS.read_text()), rates)
-    write_text(README, insert(README.read_text(), content, "games"))
+    write_text(PAGE, insert(PAGE.read_text(), content, "games"))
 
 
 if __name__ == "__main__":

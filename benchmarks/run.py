@@ -1,4 +1,4 @@
-"""Measure, keep the figures in `benchmarks/results.json` and write the tables of README.md.
+"""Measure, keep the figures in `benchmarks/results.json` and write the table of docs/speed.md.
 
 # everything, about ten minutes on two cores; leave the machine alone meanwhile
 python -m benchmarks.run
@@ -40,7 +40,7 @@ SUBJECTS = (
 PACKAGES = ("tensorflow", "keras", "numpy", "h5py", "vizdoom")
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results.json"
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "speed.md"
 HEADER = (
     "| what | ours | reference | unit | ours / reference | reference is |",
     "|---|---:|---:|---|---:|---|",
@@ -89,13 +89,12 @@ def _measure_apart(subject: str, folder: Path, quick: bool) -> list[dict]:
 
 
 def keep(subject: str, rows: list[dict]) -> None:
-    """Merge the rows of a subject into the results and write the tables of the README."""
+    """Merge the rows of a subject into the results and write the table of the docs."""
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     results[subject] = {"machine": machine(), "rows": rows}
     results = {name: results[name] for name in SUBJECTS if name in results}
     write_json(RESULTS, results)
-    text = README.read_text() if README.exists() else ""
-    write_text(README, insert(text, tables(results)))
+    write_text(PAGE, insert(PAGE.read_text(), tables(results)))
 
 
 def machine() -> dict:

@@ -13,8 +13,10 @@ import time
 from pathlib import Path
 
 from reverie.artifacts import write_json
+from reverie.flags import non_negative_int
 from reverie.reports.page import write_report
 from reverie.runs import RUN_FOLDER, Pipeline, RunFolder, Stage
+from reverie.stage import EXIT_BAD_INPUT
 
 ROOT = Path(__file__).resolve().parent.parent
 PIPELINE = Pipeline(
@@ -79,15 +81,21 @@ def processor_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run what is not done yet; return the first exit code that is not 0."""
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the flags."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=RUN_FOLDER)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args(argv)
+    parser.add_argument("--seed", type=non_negative_int, default=0)
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run what is not done yet; return the first exit code that is not 0."""
+    args = parse_args(argv)
     stages = PIPELINE.stages(args.folder, args.seed)
     if not (ROOT / stages[0].script).is_file():
-        parser.error(f"{ROOT}: no numbered scripts there; run this in a clone of the repository")
+        print(f"error: {ROOT}: no numbered scripts there; run this in a clone", file=sys.stderr)
+        return EXIT_BAD_INPUT
     begin, folder = time.perf_counter(), RunFolder(args.folder)
     if code := run_stages(stages, folder.costs):
         return code

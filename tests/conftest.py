@@ -1,6 +1,9 @@
 """Shared fixtures: a small network that dreams, and one run of all stages."""
 
+import fcntl
+import os
 import shlex
+import shutil
 
 import numpy as np
 import pytest
@@ -78,21 +81,50 @@ def record_flags(folder, policy="held_random", workers=2):
 
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory):
-    """Run all stages once, in a folder with a space in its name."""
-    run = Run(tmp_path_factory.mktemp("a run"))
-    assert run_stages(TINY.stages(run.root, SEED), run.costs) == 0
-    return run
+def once(tmp_path_factory):
+    """Return a function `(name, fill)` that returns a folder filled once for all worker processes.
+
+    The worker processes of a run share a parent folder; the first that wants a folder fills it, the
+    others wait for it.
+    """
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+
+    def get(name, fill):
+        folder, whole = root / name, root / f"{name} is whole"
+        with open(root / f"{name}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not whole.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                fill(folder)
+                whole.touch()
+        return folder
+
+    return get
 
 
 @pytest.fixture(scope="session")
-def gathered(tmp_path_factory):
+def run(once):
+    """Run all stages once, in a folder with a space in its name."""
+
+    def fill(folder):
+        assert run_stages(TINY.stages(folder, SEED), RunFolder(folder).costs) == 0
+
+    return Run(once("a run", fill))
+
+
+@pytest.fixture(scope="session")
+def gathered(once):
     """Return a folder of rollouts: a gatherer in four small worlds of Crafter."""
-    folder = tmp_path_factory.mktemp("crafter")
-    numbers = "--total_episodes 4 --batch_size 4 --time_steps 60 --workers 1 --policy gatherer"
-    flags = [*shlex.split(numbers), "--store_folder", folder]
-    assert run_stage("01_generate_data.py", "crafter", *flags).returncode == 0
-    return folder
+
+    def fill(folder):
+        numbers = "--total_episodes 4 --batch_size 4 --time_steps 60 --workers 1 --policy gatherer"
+        flags = [*shlex.split(numbers), "--store_folder", folder]
+        assert run_stage("01_generate_data.py", "crafter", *flags).returncode == 0
+
+    return once("crafter", fill)
 
 
 MASKS = shlex.split(
@@ -102,9 +134,11 @@ MASKS = shlex.split(
 
 
 @pytest.fixture(scope="session")
-def masks_run(gathered, tmp_path_factory):
+def masks_run(gathered, once):
     """Return the folder of stage 6 after one run of all its commands with small numbers."""
-    folder = tmp_path_factory.mktemp("masks") / "seed_0"
-    where = ["--input_data_folder", str(gathered), "--savefolder", str(folder)]
-    assert load_script("06_critic_masks.py").main(["all", *where, *MASKS]) == 0
-    return folder
+
+    def fill(folder):
+        where = ["--input_data_folder", str(gathered), "--savefolder", str(folder / "seed_0")]
+        assert load_script("06_critic_masks.py").main(["all", *where, *MASKS]) == 0
+
+    return once("masks", fill) / "seed_0"

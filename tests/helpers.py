@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -71,6 +72,12 @@ def held(folder: Path) -> Iterator[subprocess.Popen]:
     finally:
         process.kill()
         process.communicate()
+
+
+def copy_run(source: Path, target: Path) -> None:
+    """Copy a run that other worker processes of the tests use too, without locks and scratch."""
+    hidden = shutil.ignore_patterns(".*")
+    shutil.copytree(source, target, ignore=hidden, copy_function=shutil.copy2)
 
 
 def make_episode(length: int, number: int = 0, **changes: object) -> Episode:

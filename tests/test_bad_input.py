@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 from conftest import commands, record_flags
-from helpers import ROOT, cuts, load_script, run_stage, write_latents
+from helpers import ROOT, copy_run, cuts, load_script, run_stage, write_latents
 
 LETTER = b"Dear reader, this is a letter.\n" * 200
 
@@ -40,7 +40,7 @@ def refused(capfd):
 def place(run, tmp_path):
     """Return a copy of a finished run, to spoil."""
     folder = tmp_path / "a run"
-    shutil.copytree(run.root, folder, copy_function=shutil.copy2)
+    copy_run(run.root, folder)
     return folder
 
 

@@ -14,12 +14,13 @@ import h5py
 import numpy as np
 import pytest
 from conftest import MASKS, commands
-from helpers import assert_same_rollouts, command, run_stage
+from helpers import assert_same_rollouts, command, copy_run, run_stage
 
 from reverie.latents.storage import Latents
 from reverie.stage import EXIT_REQUEUE
 
 PATIENCE = 60  # seconds until something is surely wrong
+ATTEMPTS = 5  # to kill a stage before it ends
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def rng():
 def place(run, tmp_path):
     """Return a folder with what an earlier run of all stages left, to take away from."""
     folder = tmp_path / "a run"
-    shutil.copytree(run.root, folder, copy_function=shutil.copy2)
+    copy_run(run.root, folder)
     return folder
 
 
@@ -121,21 +122,46 @@ def terminate(place: Path, line: list, sign, everyone: bool = True) -> None:
     assert "the same command continues" in stage.output.read_text()
 
 
+def changed(read):
+    """Return a sign: `read` gives something else than now."""
+    before = read()
+    return lambda: read() != before
+
+
+def kill(folder: Path, line: list, read, pause: float, everyone: bool = True) -> None:
+    """Kill a stage at work, for certain: where it ended first, take its folder away and try again.
+
+    Args:
+        folder: what the stage writes.
+        line: the stage.
+        read: of a sign of work; the stage is killed after it changes.
+        pause: seconds from the sign to the signal, less with every attempt.
+        everyone: kill its workers too.
+    """
+    for attempt in range(ATTEMPTS):
+        sign = changed(read)
+        stage = Started(folder.parent, line)
+        stage.wait_for(sign)
+        time.sleep(pause / (1 + attempt))
+        code = stage.end(signal.SIGKILL, everyone)
+        check_whole(folder)
+        if code == -signal.SIGKILL:
+            return
+        assert code == 0, stage.output.read_text()
+        shutil.rmtree(folder)
+    pytest.fail(f"{line[0]} ended before it was killed, {ATTEMPTS} times")
+
+
 def test_recording(run, place, rng):
-    shutil.rmtree(place / "rollouts")
+    folder = place / "rollouts"
+    shutil.rmtree(folder)
     line = commands(place)["01"]
 
     def episodes():
-        return count(place / "rollouts", ".*.parts/*.h5") + 6 * count(place / "rollouts", "*.h5")
+        return count(folder, ".*.parts/*.h5") + 6 * count(folder, "*.h5")
 
-    for everyone in (True, False, True):
-        before = episodes()
-        stage = Started(place, line)
-        stage.wait_for(lambda before=before: episodes() > before)
-        time.sleep(rng.uniform(0, 0.5))
-        stage.end(signal.SIGKILL, everyone)
-        check_whole(place / "rollouts")
-        assert episodes() >= before
+    for everyone in (True, False):
+        kill(folder, line, episodes, rng.uniform(0, 0.3), everyone)
     before = episodes()
     if before < 10:
         terminate(place, line, lambda: episodes() > before)
@@ -176,18 +202,14 @@ def assert_same_weights(one: Path, other: Path) -> None:
         np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-3, atol=1e-4, err_msg=name)
 
 
-def interrupt_training(place: Path, folder: Path, line: list, rng: random.Random) -> None:
+def interrupt_training(folder: Path, line: list, rng: random.Random) -> None:
     """Kill a training in its first and second epoch, ask it to stop, then let it end."""
-    checkpoint = folder / "checkpoint.h5"
-    for sign in (lambda: (folder / "config.json").exists(), checkpoint.exists):
-        stage = Started(place, line)
-        stage.wait_for(sign)
-        time.sleep(rng.uniform(0, 1))
-        stage.end(signal.SIGKILL)
-        check_whole(folder)
-    before = newest(folder / "config.json")
-    stage = Started(place, line)
-    stage.wait_for(lambda: newest(folder / "config.json") > before)
+    config, checkpoint = folder / "config.json", folder / "checkpoint.h5"
+    kill(folder, line, lambda: newest(config), rng.uniform(0, 1))
+    kill(folder, line, lambda: newest(checkpoint), rng.uniform(0, 0.2))
+    before = newest(config)
+    stage = Started(folder.parent, line)
+    stage.wait_for(lambda: newest(config) > before)
     assert stage.end(signal.SIGTERM) in (0, EXIT_REQUEUE), stage.output.read_text()
     check_whole(folder)
     finish(line)
@@ -196,7 +218,7 @@ def interrupt_training(place: Path, folder: Path, line: list, rng: random.Random
 
 def test_training_the_vae(run, place, rng):
     shutil.rmtree(place / "vae")
-    interrupt_training(place, place / "vae", commands(place)["02"], rng)
+    interrupt_training(place / "vae", commands(place)["02"], rng)
     assert_same_weights(run.vae_weights, place / "vae" / run.vae_weights.name)
 
 
@@ -204,12 +226,7 @@ def test_encoding(run, place, rng):
     shutil.rmtree(place / "vae" / "rnn_format_data")
     line = commands(place)["03"]
     folder = place / "vae" / "rnn_format_data"
-    for _ in range(2):
-        stage = Started(place, line)
-        stage.wait_for(lambda: count(folder, ".parts*/*.npz"))
-        time.sleep(rng.uniform(0, 0.1))
-        stage.end(signal.SIGKILL)
-        check_whole(folder)
+    kill(folder, line, lambda: count(folder, ".parts*/*.npz"), rng.uniform(0, 0.1))
     finish(line)
     ours, theirs = Latents(run.latents), Latents(folder / run.latents.name)
     assert ours.arrays.keys() == theirs.arrays.keys()
@@ -219,18 +236,17 @@ def test_encoding(run, place, rng):
 
 def test_training_the_rnn(run, place, rng):
     shutil.rmtree(place / "rnn")
-    interrupt_training(place, place / "rnn", commands(place)["04"], rng)
+    interrupt_training(place / "rnn", commands(place)["04"], rng)
     assert_same_weights(run.rnn_weights, place / "rnn" / run.rnn_weights.name)
 
 
 def test_training_masks(masks_run, gathered, tmp_path, rng):
     folder = tmp_path / "masks"
-    shutil.copytree(masks_run, folder)
+    copy_run(masks_run, folder)
     shutil.rmtree(folder / "vae")
     where = ["--input_data_folder", gathered, "--savefolder", folder]
-    interrupt_training(
-        tmp_path, folder / "vae", ["06_critic_masks.py", "train-vae", *where, *MASKS], rng
-    )
+    line = ["06_critic_masks.py", "train-vae", *where, *MASKS]
+    interrupt_training(folder / "vae", line, rng)
     assert_same_weights(masks_run / "vae" / "vae.h5", folder / "vae" / "vae.h5")
 
 
@@ -239,11 +255,7 @@ def test_evolution(run, place, rng):
     shutil.rmtree(folder)
     line = commands(place)["05"]
     for name in ("config.json", "evolution.h5"):
-        stage = Started(place, line)
-        stage.wait_for((folder / name).exists)
-        time.sleep(rng.uniform(0, 0.5))
-        stage.end(signal.SIGKILL)
-        check_whole(folder)
+        kill(folder, line, lambda name=name: newest(folder / name), rng.uniform(0, 0.5))
     finish(line)
     with (
         h5py.File(run.search / "evolution.h5") as ours,

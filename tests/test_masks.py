@@ -3,14 +3,13 @@
 import csv
 import dataclasses
 import json
-import shutil
 
 import cv2
 import h5py
 import numpy as np
 import pytest
 from conftest import MASKS
-from helpers import OPTIONS, load_script, make_episode
+from helpers import OPTIONS, copy_run, load_script, make_episode
 
 from reverie.artifacts import InputError
 from reverie.games.crafter import COLUMNS, ROWS, SEMANTIC
@@ -336,7 +335,7 @@ def test_bad_input(masks_run, gathered, tmp_path, capfd):
 
 def test_without_truth_there_are_masks_but_no_scores(gathered, tmp_path, capfd):
     folder = tmp_path / "blind"
-    shutil.copytree(gathered, folder)
+    copy_run(gathered, folder)
     with h5py.File(folder / "crafter_0.h5", "a") as file:
         for group in file.values():
             del group["infos/semantic"]

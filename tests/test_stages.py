@@ -1,13 +1,12 @@
 """All stages one after the other, as a user runs them, and what they leave on the disk."""
 
 import json
-import shutil
 
 import h5py
 import numpy as np
 import pytest
 from conftest import record_flags
-from helpers import STAGES, assert_same_rollouts, held, load_script, run_stage
+from helpers import STAGES, assert_same_rollouts, copy_run, held, load_script, run_stage
 
 from reverie.artifacts import file_hash, read_json_lines
 from reverie.controllers.controller import load_controller
@@ -277,7 +276,7 @@ def test_evolving_in_the_game(run, tmp_path):
 
 
 def test_report(run, tmp_path):
-    shutil.copytree(run.root, tmp_path / "run")
+    copy_run(run.root, tmp_path / "run")
     run = RunFolder(tmp_path / "run")
     write_report(run)
     text = run.report.read_text()

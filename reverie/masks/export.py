@@ -46,9 +46,8 @@ def export(run: Path, folder: Path) -> list[Path]:
     return written
 
 
-@conduct
-def main(argv: list[str] | None = None) -> None:
-    """Parse the flags and export."""
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the flags."""
     parser = argparse.ArgumentParser(
         prog="python -m reverie.masks.export",
         description=__doc__,
@@ -56,7 +55,13 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--run", type=Path, default=MASKS_FOLDER)
     parser.add_argument("--folder", type=Path, default=Path("pretrained/crafter_masks"))
-    args = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+@conduct
+def main(argv: list[str] | None = None) -> None:
+    """Parse the flags and export."""
+    args = parse_args(argv)
     for path in export(args.run, args.folder):
         print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
 

@@ -136,9 +136,8 @@ def origin(weights: Path) -> dict:
     return {"origin": found}
 
 
-@conduct
-def main(argv: list[str] | None = None) -> None:
-    """Parse the flags and export."""
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the flags."""
     parser = argparse.ArgumentParser(
         prog="python -m reverie.reports.export",
         description=__doc__,
@@ -150,7 +149,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--controller", type=artifact)
     parser.add_argument("--folder", type=Path, default=Path("pretrained"))
     parser.add_argument("--name", default="doom")
-    args = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+@conduct
+def main(argv: list[str] | None = None) -> None:
+    """Parse the flags and export."""
+    args = parse_args(argv)
     inputs = args.vae_weights, args.rnn_weights
     for path in export(*inputs, args.folder, args.name, args.detector, args.controller):
         print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")

@@ -101,9 +101,8 @@ def find_notebooks(folder: Path) -> list[Path]:
     return found
 
 
-@conduct
-def main(argv: list[str] | None = None) -> None:
-    """Run all notebooks in order."""
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the flags."""
     parser = argparse.ArgumentParser(
         prog="python -m reverie.reports.notebooks",
         description=__doc__,
@@ -112,7 +111,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--folder", type=Path, default=NOTEBOOKS, help="the notebooks to run")
     parser.add_argument("--run", type=Path, default=RUN_FOLDER, help="what make run wrote")
     parser.add_argument("--output_folder", type=Path, default=RUN_FOLDER / "notebooks")
-    args = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+@conduct
+def main(argv: list[str] | None = None) -> None:
+    """Run all notebooks in order."""
+    args = parse_args(argv)
     written = []
     for notebook in find_notebooks(args.folder):
         if missing := absent(notebook):
