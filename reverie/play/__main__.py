@@ -29,7 +29,8 @@ from reverie.games import add_game_flags, game_class, game_options
 from reverie.games.actions import ActionCode
 from reverie.games.game import Game
 from reverie.play.messages import Knobs
-from reverie.play.run_folder import PRETRAINED, PlayedFiles, find_files, name_files
+from reverie.play.run_folder import PlayedFiles, find_files, name_files
+from reverie.runs import PRETRAINED
 from reverie.stage import conduct
 
 GAME = "doomrnn"  # that is played where nothing is named

@@ -15,7 +15,6 @@ from reverie.headers import (
     open_networks,
 )
 
-PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
 MEND = "train one with 02_train_vae.py, 03_generate_rnn_data.py and 04_train_rnn.py"
 
 
