@@ -10,8 +10,10 @@ from helpers import load_script
 
 from reverie.controllers.controller import load_controller
 from reverie.controllers.film import main as film
+from reverie.controllers.kept_returns import KeptReturns
 from reverie.latents.storage import Latents
 from reverie.rollouts.storage import batch_path, find_batches
+from reverie.stage import EXIT_REQUEUE, stop_signal
 
 GAME = "bandit:OwnBandit-v0"
 SMALL = "--population 4 --rollouts 1 --generations 1 --eval_episodes 2 --time_steps 30 --workers 1"
@@ -148,3 +150,39 @@ def arrays(path):
             lambda name, item: found.update({name: item[()]}) if hasattr(item, "dtype") else None
         )
     return found
+
+
+def test_a_signal_in_a_generation_loses_no_finished_episode(folder, tmp_path, monkeypatch):
+    """Stopped in its search and in an evaluation: the results are the same."""
+    script, added, add = load_script("05_train_controller.py"), [], KeptReturns.add
+
+    def search(place):
+        flags = [GAME, "--train_in", "game", *SMALL.split(), "--generations", 2, "--rollouts", 2]
+        flags += ["--vae_weights", folder / "vae/final_full_vae_weights.h5"]
+        flags += ["--rnn_weights", folder / "rnn/run_1/final_rnn_weights.h5"]
+        return script.main([str(flag) for flag in [*flags, "--output_folder", tmp_path / place]])
+
+    def stop_at(count):
+        def adding(self, job, value, save=False):
+            added.append(job)
+            stop_signal.requested |= len(added) == count
+            add(self, job, value, save or stop_signal.requested)
+
+        added.clear()
+        monkeypatch.setattr(KeptReturns, "add", adding)
+
+    stop_at(-1)
+    assert search("whole") == 0
+    played = len(added)
+    assert played == 2 * (4 * 2) + 2 + 2  # two generations, an evaluation, the final score
+    places = [11, 6]  # in the second generation, and in the evaluation after it
+    for count in places:
+        stop_at(count)
+        assert search("stopped") == EXIT_REQUEUE
+        assert len(added) == count
+    stop_at(-1)
+    assert search("stopped") == 0
+    assert len(added) + sum(places) == played
+    scores = [json.loads((tmp_path / p / "scores.json").read_text()) for p in ("whole", "stopped")]
+    assert scores[0] == scores[1]
+    assert not list((tmp_path / "stopped").glob("unfinished*"))

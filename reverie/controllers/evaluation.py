@@ -7,6 +7,7 @@ import numpy as np
 
 from reverie.controllers.agents import Agents, play
 from reverie.controllers.controller import Controller
+from reverie.controllers.kept_returns import KeptReturns
 from reverie.games.actions import ActionCode
 from reverie.reports.scores import summary
 from reverie.rollouts.policies import OPEN_LOOP, open_loop_actions
@@ -35,16 +36,36 @@ class GameScorer:
         self.workers, self.controller = workers, controller
         self._agents = Agents(vae, rnn, controller, len(workers))
 
-    def returns(self, parameters: np.ndarray, seeds: list[int]) -> np.ndarray:
-        """Play every controller on every seed; return `(N, len(seeds))`."""
+    def returns(
+        self, parameters: np.ndarray, seeds: list[int], kept: KeptReturns | None = None
+    ) -> np.ndarray:
+        """Play every controller on every seed.
+
+        Args:
+            parameters: `(N, P)`.
+            seeds: of the episodes.
+            kept: returns that an earlier start has found; those of this one are added.
+
+        Returns:
+            `(N, len(seeds))`.
+
+        Raises:
+            Stopped: a signal came; what was found is kept.
+        """
         jobs = [(row, seed, None) for row in parameters for seed in seeds]
-        results = np.zeros(len(jobs))
-        with progress(total=len(jobs), desc="game") as bar:
-            for job, _, total in play(self.workers, self._agents, jobs):
-                results[job] = total
+        results = {} if kept is None else dict(kept.items())
+        missing = [job for job in range(len(jobs)) if job not in results]
+        with progress(total=len(jobs), initial=len(results), desc="game") as bar:
+            for index, _, total in play(self.workers, self._agents, [jobs[j] for j in missing]):
+                results[missing[index]] = total
                 bar.update()
+                if kept is not None:
+                    kept.add(missing[index], total, save=stop_signal.requested)
                 stop_signal.check()
-        return results.reshape(len(parameters), len(seeds))
+        if kept is not None and missing:
+            kept.save()  # for a stop before the larger result is written
+        ordered = [results[job] for job in range(len(jobs))]
+        return np.array(ordered).reshape(len(parameters), len(seeds))
 
     def open_loop(self, policy: str, seeds: list[int]) -> tuple[np.ndarray, np.ndarray]:
         """Play a policy by name on every seed; return returns and lengths `(len(seeds),)`."""

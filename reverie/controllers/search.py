@@ -11,6 +11,7 @@ from reverie.controllers.cma_es import Evolution
 from reverie.controllers.controller import Controller, load_controller, save_controller
 from reverie.controllers.evaluation import GameScorer, compare_survival
 from reverie.controllers.film import film_agent
+from reverie.controllers.kept_returns import KeptReturns
 from reverie.dreams.dream import Dream, DreamOptions
 from reverie.games import game_class
 from reverie.games.actions import ActionCode
@@ -124,13 +125,27 @@ class Search:
         self.history.append(row)
         write_json_lines(self.log, self.history)
         evolution.save()
+        self.forget("evolve", "evaluate")
 
     def returns(self, parameters: np.ndarray, where: str, rollouts: int, number: int) -> np.ndarray:
         """Judge controllers in the dream or the game, all with the same luck: `(N, rollouts)`."""
         seeds = episode_seeds(self.args.seed, number * rollouts, rollouts, "evolve")
         if where == "game":
-            return self.scorer.returns(parameters, seeds)
+            return self.scorer.returns(parameters, seeds, self.kept("evolve", parameters, seeds))
         return self.dream.play_controllers(self.controller, parameters, rollouts, seeds[0])[0]
+
+    def kept(self, purpose: str, parameters: np.ndarray, seeds: list[int]) -> KeptReturns:
+        """Return what an earlier start that was stopped has found of some returns in the game."""
+        settings = self.evolution.settings | {"played_with": self.workers.options}
+        return KeptReturns(self._unfinished(purpose), settings, parameters, seeds)
+
+    def forget(self, *purposes: str) -> None:
+        """Remove what was kept for these purposes: it is part of a larger result now."""
+        for purpose in purposes:
+            self._unfinished(purpose).unlink(missing_ok=True)
+
+    def _unfinished(self, purpose: str) -> Path:
+        return self.args.output_folder / f"unfinished_{purpose}.json"
 
     def evaluate(self) -> dict:
         """Score the mean of the search in dream and game, on seeds no generation evolved on."""
@@ -144,7 +159,7 @@ class Search:
         args, mean = self.args, self.evolution.mean[None]
         seeds = episode_seeds(args.seed, 0, args.eval_episodes, purpose)
         dreamt, _ = self.dream.play_controllers(self.controller, mean, len(seeds), seeds[0])
-        played = self.scorer.returns(mean, seeds)
+        played = self.scorer.returns(mean, seeds, self.kept(purpose, mean, seeds))
         return {"dream": self.summary(dreamt[0]), "game": self.summary(played[0])}
 
     def score(self, policy: str, seeds: list[int]) -> dict:
@@ -235,4 +250,5 @@ def _score(search: Search, seeds: list[int], blind: dict, survival: dict) -> Non
         game_class(args.game, search.options).fps,
     )
     write_json(folder / SCORES, {"scores": scores, "survival": survival})
+    search.forget("score")
     print(f"controller, scores and film in {folder}")
