@@ -139,7 +139,9 @@ def main(argv: list[str] | None = None) -> None:
 
 def choose(args: argparse.Namespace) -> Moments:
     """Return the frames to work on."""
-    paths = find_batches(args.input_data_folder, args.environment_name)
+    game = args.environment_name
+    preprocessing = game_class(game).preprocessing
+    paths = find_batches(args.input_data_folder, game, preprocessing=preprocessing)
     window = (args.crafter_windowsize, args.crafter_dataset_size, args.discount)
     rest = (args.judged_frames, args.inventory, args.seed)
     choice = Choice(args.environment_name, args.reward, *window, *rest)

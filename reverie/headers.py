@@ -289,8 +289,14 @@ def open_networks(
     vae = open_header(
         vae_weights, WeightsHeader, network="VAE", game=game, preprocessing=preprocessing
     )
-    rnn = open_header(rnn_weights, WeightsHeader, network="MDNRNN", game=game or vae.game)
+    same = {"game": vae.game, "preprocessing": vae.preprocessing}
+    rnn = open_header(rnn_weights, WeightsHeader, network="MDNRNN", **same)
     check_same_vae(rnn_weights, rnn, vae_weights)
+    sizes = [header.config.get("latent_size", 64) for header in (vae, rnn)]
+    if sizes[0] != sizes[1]:
+        Refusal(rnn_weights, NETWORKS["MDNRNN"].mend)(
+            f"takes {sizes[1]} latents, {vae_weights} makes {sizes[0]}"
+        )
     return vae, rnn
 
 
@@ -512,7 +518,7 @@ def parse(kind: type[Fields], raw: dict, fail: Callable[[str], Any]) -> Fields:
     return kind(**values)
 
 
-WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+WORDS = {str: "text", int: "a whole number from 0 on", float: "a number", bool: "true or false"}
 
 
 def _typed(value: Any, hint: Any, name: str, fail: Callable[[str], Any]) -> Any:
@@ -525,7 +531,11 @@ def _typed(value: Any, hint: Any, name: str, fail: Callable[[str], Any]) -> Any:
         return tuple(_typed(item, typing.get_args(hint)[0], name, fail) for item in value)
     if hint is float and type(value) is int:
         value = float(value)
-    if type(value) is not hint or (hint is float and not math.isfinite(value)):
+    if (
+        type(value) is not hint
+        or (hint is float and not math.isfinite(value))
+        or (hint is int and value < 0)
+    ):
         fail(f"its {name} is {_short(value)}, which is not {WORDS.get(hint, 'a table or list')}")
     return value
 
@@ -605,6 +615,8 @@ def _check_controller(header: ControllerHeader, fail: Refusal) -> None:
     for name in ("features", "latent_size", "units", "action_size"):
         if name not in header.controller:
             fail(f"it does not say its {name}")
+        if type(header.controller[name]) is int and header.controller[name] < 1:
+            fail(f"its {name} is {header.controller[name]}")
     space = header.controller.get("actions")
     if space and (fault := space_fault(space)):
         fail(f"its actions {fault}")

@@ -224,7 +224,8 @@ def _write_member(
     archive: zipfile.ZipFile, key: str, arrays: Iterator[np.ndarray], shape: tuple
 ) -> None:
     first = next(arrays)
-    with archive.open(f"{key}.npy", "w", force_zip64=True) as member:
+    timeless = zipfile.ZipInfo(f"{key}.npy")  # so that the same data are the same file
+    with archive.open(timeless, "w", force_zip64=True) as member:
         description = np.lib.format.dtype_to_descr(first.dtype)
         fields = {"descr": description, "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_2_0(member, fields)

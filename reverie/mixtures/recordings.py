@@ -9,6 +9,7 @@ import numpy as np
 
 from reverie.artifacts import InputError
 from reverie.backend import compiled
+from reverie.games import game_class
 from reverie.headers import RolloutsHeader, open_header
 from reverie.latents.encoding import Encoder
 from reverie.mixtures.scenes import Scene, true_scene
@@ -63,8 +64,9 @@ def find_recordings(folder: Path, episodes: int, held_out: bool) -> list[tuple[P
     Raises:
         InputError: there are no rollouts, or they lack the ground truth.
     """
+    batches = find_batches(Path(folder), GAME, preprocessing=game_class(GAME).preprocessing)
     found = []
-    for path, name, group in iterate_episodes(find_batches(Path(folder), GAME)):
+    for path, name, group in iterate_episodes(batches):
         missing = [key for key in TRUTH if key not in group.get("infos", {})]
         if missing:
             raise InputError(

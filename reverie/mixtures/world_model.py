@@ -53,7 +53,7 @@ def check_world(vae_weights: Path, rnn_weights: Path, joint: bool = True) -> Wei
             dimension: its components are no scenarios of the frame.
     """
     _, header = open_networks(vae_weights, rnn_weights, game=GAME)
-    if joint and header.config.get("mixture") != "joint":
+    if joint and header.config.get("mixture", "joint") != "joint":
         raise InputError(
             f"{rnn_weights}: its mixture is per dimension, so no component stands for a frame; "
             "train one with: python 04_train_rnn.py --mixture joint"

@@ -59,8 +59,8 @@ def export(
     Raises:
         InputError: a file cannot be used, or they do not belong together.
     """
-    open_networks(vae_weights, rnn_weights)
-    mixture = open_header(rnn_weights, WeightsHeader, network="MDNRNN").config["mixture"]
+    _, rnn_header = open_networks(vae_weights, rnn_weights)
+    mixture = rnn_header.config.get("mixture", "joint")
     vae, rnn = folder / f"{name}_vae.h5", folder / f"{name}_rnn_{mixture}.h5"
     if detector is not None:
         header = open_header(detector, WeightsHeader, network="Detector")
