@@ -16,10 +16,11 @@ import h5py
 import numpy as np
 
 from reverie.games.actions import describe_space
+from reverie.games.episode import Episode
 from reverie.headers import LatentsHeader
 from reverie.latents.storage import merge_latents, write_part
 from reverie.rollouts.recording import Recorder
-from reverie.rollouts.storage import Episode, batch_path, merge_episodes, write_episode
+from reverie.rollouts.storage import batch_path, merge_episodes, write_episode
 
 ROOT = Path(__file__).resolve().parent.parent
 STAGES = sorted(path.name for path in ROOT.glob("0*_*.py"))

@@ -26,12 +26,13 @@ from reverie.mixtures.detectors import (
 )
 from reverie.mixtures.recordings import around_explosion, encode_recordings, find_recordings
 from reverie.mixtures.scenes import Scene
-from reverie.mixtures.tables import creativity_rows, markdown
+from reverie.mixtures.tables import creativity_rows
 from reverie.mixtures.training_runs import read_runs, training_table
 from reverie.mixtures.world_model import check_world, load_world
 from reverie.reports.export import export
 from reverie.reports.notebooks import absent, execute
 from reverie.reports.notebooks import parameters as parameters_of
+from reverie.reports.tables import markdown
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PRETRAINED = ROOT / "pretrained"

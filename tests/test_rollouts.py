@@ -5,10 +5,11 @@ import dataclasses
 import h5py
 import numpy as np
 import pytest
-from helpers import cuts, make_episode, write_batch
+from helpers import OPTIONS, cuts, make_episode, write_batch
 
 from reverie.artifacts import Damaged, InputError
 from reverie.headers import RolloutsHeader, open_header, space_fault
+from reverie.rollouts.recording import Recorder
 from reverie.rollouts.storage import (
     EpisodeBuilder,
     check_batch,
@@ -163,3 +164,16 @@ def test_wrong_frames_are_named(tmp_path, shape):
         file["episode_00000/observations"] = np.zeros(shape, np.uint8)
     with pytest.raises(InputError, match=r"episode_00000 has frames .* for 2 steps"):
         check_batch(path, "doomrnn")
+
+
+def test_parts_of_a_whole_batch_are_removed(tmp_path):
+    """Its writer may have been killed between the batch and the end of its parts."""
+    path = write_batch(tmp_path, [3, 5])
+    parts = path.with_name(".doomrnn_0.parts")
+    parts.mkdir()
+    write_episode(parts / "00000.h5", make_episode(3))
+    (parts / "recording.json").write_text("{}")
+    recorder = Recorder(tmp_path, "doomrnn", None, "held_random", 0, OPTIONS)
+    assert recorder.is_done(0, 2)
+    assert not parts.exists()
+    assert path.exists()

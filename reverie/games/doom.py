@@ -8,9 +8,9 @@ import gymnasium
 import numpy as np
 import vizdoom
 
+from reverie.games.episode import Episode
 from reverie.games.game import Game
 from reverie.games.resize import area_resize, nearest_resize
-from reverie.rollouts.storage import Episode
 
 ROWS = 100  # of 120: the article crops its 480 rows at 400, just above the status bar
 BUTTONS = ([1, 0], [0, 0], [0, 1])  # move left, stay, move right

@@ -17,9 +17,8 @@ from reverie.masks.lesson import load_run
 from reverie.masks.methods import in_batches, trained_methods
 from reverie.masks.refinement import REFINED
 from reverie.masks.show import views
-from reverie.mixtures.figures import DPI
-from reverie.mixtures.tables import markdown_table
-from reverie.reports.plots import evenly
+from reverie.reports.plots import DPI, evenly
+from reverie.reports.tables import markdown_table
 from reverie.runs import SCORES
 
 if TYPE_CHECKING:

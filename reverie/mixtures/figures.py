@@ -5,9 +5,8 @@ from matplotlib.figure import Figure
 
 from reverie.mixtures.scenes import Scene, labels
 from reverie.mixtures.training_runs import TrainingRun
-from reverie.reports.plots import as_bytes, tile
+from reverie.reports.plots import DPI, as_bytes, tile
 
-DPI = 80
 MARKS = {
     "explosion": "x",
     "fireball appears": "o",

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from reverie.games.episode import Episode
 from reverie.headers import RolloutsHeader
 from reverie.locks import owned
 from reverie.play.messages import Knobs
 from reverie.play.timeline import Moment, decode_picture
 from reverie.rollouts.recording import Recorder
-from reverie.rollouts.storage import Episode, batch_path, merge_episodes, write_episode
+from reverie.rollouts.storage import batch_path, merge_episodes, write_episode
 
 if TYPE_CHECKING:
     from reverie.play.session import Setting

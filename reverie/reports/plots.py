@@ -7,6 +7,7 @@ import numpy as np
 
 from reverie.artifacts import atomic_path
 
+DPI = 80  # of figures in notebooks
 SHOWN = 10  # frames in a row of a picture
 
 

@@ -84,6 +84,7 @@ class Recorder:
             print(f"set aside as {aside.name}: {error}")
             return False
         self._check_same_recording(path, header, size)
+        self._remove_parts(batch)
         return True
 
     def _check_same_recording(self, path: Path, found: RolloutsHeader, size: int) -> None:
@@ -117,7 +118,7 @@ class Recorder:
         """
         begin = time.perf_counter()
         path = batch_path(self.folder, self.game, batch)
-        parts = self.folder / f".{file_stem(self.game)}_{batch}.parts"
+        parts = self._parts(batch)
         remove_unfinished(self.folder)
         with owned(parts):
             self._check_parts(parts)
@@ -128,6 +129,19 @@ class Recorder:
         with contextlib.suppress(OSError):  # another process may have begun to own it
             parts.rmdir()
         self.seconds += time.perf_counter() - begin
+
+    def _parts(self, batch: int) -> Path:
+        return self.folder / f".{file_stem(self.game)}_{batch}.parts"
+
+    def _remove_parts(self, batch: int) -> None:
+        """Remove the parts of a whole batch whose writer was killed before it could do so."""
+        parts = self._parts(batch)
+        if not parts.exists():
+            return
+        with contextlib.suppress(InputError), owned(parts):  # or another process is at it
+            _clear(parts)
+        with contextlib.suppress(OSError):
+            parts.rmdir()
 
     def _episodes(
         self, workers: GameWorkers, jobs: list[tuple[int, Path]], name: str

@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -14,6 +14,7 @@ import numpy as np
 
 from reverie.artifacts import UNREADABLE, InputError
 from reverie.games.actions import ActionCode
+from reverie.games.episode import Episode
 from reverie.hdf5 import atomic_hdf5
 from reverie.headers import Refusal, RolloutsHeader, open_hdf5, open_header, write_header
 
@@ -25,29 +26,6 @@ STEP_KEYS = ("actions", "rewards", "terminations", "truncations")  # one row a s
 AGREED = ("env_id", "preprocessing", "observation_space", "action_space")
 LENGTH = "time_steps"
 FREE = (LENGTH, "dream")  # options that may differ: the longest episode, and how a dream was played
-
-
-@dataclass
-class Episode:
-    """One whole episode of T steps.
-
-    Attributes:
-        seed: what the game was started with.
-        observations: `(T + 1, 64, 64, 3)` uint8, the final frame included.
-        actions: `(T, A)` float32, or integers; `(T,)` of a `Discrete` space.
-        rewards: `(T,)` float32.
-        terminations: `(T,)` bool, true where the game ended by itself.
-        truncations: `(T,)` bool, true where the time was up.
-        infos: ground truth of each frame, arrays of `T + 1`.
-    """
-
-    seed: int
-    observations: np.ndarray
-    actions: np.ndarray
-    rewards: np.ndarray
-    terminations: np.ndarray
-    truncations: np.ndarray
-    infos: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 class EpisodeBuilder:
