@@ -34,13 +34,13 @@ from reverie.flags import non_negative_int, share
 from reverie.headers import LatentsHeader, RolloutsHeader, WeightsHeader, open_header
 from reverie.latents.storage import Latents, merge_latents, write_part
 from reverie.locks import owned
+from reverie.rollouts.identity import rollouts_identity
 from reverie.rollouts.storage import (
     LENGTH,
     STEP_KEYS,
     episode_lengths,
     find_batches,
     iterate_episodes,
-    rollouts_identity,
 )
 from reverie.runs import LATENTS, ROLLOUTS_FOLDER, VAE_FOLDER, VAE_WEIGHTS
 from reverie.stage import conduct, progress, stop_signal

@@ -89,7 +89,7 @@ class LatentsHeader(Header):
         action_space: see `RolloutsHeader`.
         policies: those that played; the array `policy_index` says which one each episode.
         options: what the game was started with, the longest `time_steps` of all batches.
-        batches: identity of each batch by its name, see `rollouts_identity`.
+        batches: identity of each batch by its name, see `reverie.rollouts.identity`.
     """
 
     kind = "latents"
@@ -191,7 +191,7 @@ class LabelledFramesHeader(Header):
 
     Attributes:
         choice: what the frames were chosen by.
-        rollouts: identity of each batch by its name, see `rollouts_identity`.
+        rollouts: identity of each batch by its name, see `reverie.rollouts.identity`.
     """
 
     kind = "labelled frames"

@@ -32,7 +32,8 @@ from reverie.headers import (
 from reverie.mixtures import __main__ as mixtures
 from reverie.networks import NETWORKS
 from reverie.reports import export
-from reverie.rollouts.storage import find_batches, rollouts_identity
+from reverie.rollouts.identity import KNOWN, rollouts_identity
+from reverie.rollouts.storage import find_batches
 
 SPACE = {"type": "Box", "shape": [1], "low": -1.0, "high": 1.0, "dtype": "float32", "levels": 3}
 CONFIGS = {
@@ -471,6 +472,8 @@ def test_identity_of_rollouts_is_their_content(place):
     (before,) = rollouts_identity([place.rollouts]).values()
     os.utime(place.rollouts, (1, 1))
     assert rollouts_identity([place.rollouts]) == {place.rollouts.name: before}
+    copy = Path(shutil.copy(place.rollouts, place.folder / "doomrnn_9.h5"))
+    assert rollouts_identity([copy]) == {copy.name: before}
 
     def spoil(name: str, index: object, value: float) -> None:
         with h5py.File(place.rollouts, "a") as file:
@@ -479,7 +482,8 @@ def test_identity_of_rollouts_is_their_content(place):
     changes = [
         lambda: spoil("episode_00001/actions", 2, 0.125),
         lambda: spoil("episode_00001/rewards", 2, 0.5),
-        lambda: spoil("episode_00002/observations", -1, 7),
+        lambda: spoil("episode_00002/observations", 1, 7),
+        lambda: spoil("episode_00000/infos/health", 2, 50),
         lambda: change(place.rollouts, lambda h: h.__setitem__("policy", "wandering")),
         lambda: change(place.rollouts, lambda h: h.__setitem__("options", '{"difficulty": 1}')),
     ]
@@ -488,6 +492,18 @@ def test_identity_of_rollouts_is_their_content(place):
         edit()
         seen |= set(rollouts_identity([place.rollouts]).values())
     assert len(seen) == len(changes) + 1
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"doomrnn_0.h5": 3}', '{"doomrnn_0.h5": {}}'])
+def test_an_identity_that_is_kept_is_not_read_again(place, text):
+    expected = rollouts_identity([place.rollouts])
+    kept = place.rollouts.parent / KNOWN
+    entries = json.loads(kept.read_text())
+    entries[place.rollouts.name]["identity"] = "kept"
+    kept.write_text(json.dumps(entries))
+    assert rollouts_identity([place.rollouts]) == {place.rollouts.name: "kept"}
+    kept.write_text(text)
+    assert rollouts_identity([place.rollouts]) == expected
 
 
 def test_a_file_that_another_process_writes_is_not_damaged(place):

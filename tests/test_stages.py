@@ -93,7 +93,7 @@ def test_help_shows_commands_to_copy(script, capsys):
 
 
 def test_rollouts(run):
-    assert sorted(p.name for p in run.rollouts.iterdir()) == ["doomrnn_0.h5", "doomrnn_1.h5"]
+    assert sorted(p.name for p in run.rollouts.glob("*.h5")) == ["doomrnn_0.h5", "doomrnn_1.h5"]
     seeds = []
     for number in range(2):
         path = run.rollouts / f"doomrnn_{number}.h5"

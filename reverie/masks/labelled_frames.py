@@ -20,7 +20,8 @@ from reverie.headers import (
     parse,
     write_header,
 )
-from reverie.rollouts.storage import iterate_episodes, rollouts_identity
+from reverie.rollouts.identity import rollouts_identity
+from reverie.rollouts.storage import iterate_episodes
 
 HOLDOUT = 10  # of ten worlds one is for validation and one for the test
 NEVER = 1_000_000  # steps to a reward that does not come

@@ -1,8 +1,6 @@
 """Recorded episodes on disk: HDF5 files with Minari's field names, one group an episode."""
 
-import hashlib
 import itertools
-import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -21,7 +19,6 @@ from reverie.headers import Refusal, RolloutsHeader, open_hdf5, open_header, wri
 CHUNK = 64  # frames that a reader takes at once, 0.8 MB
 PACKED = 1 << 16  # bytes that are compressed together
 FRAME_SHAPE = (64, 64, 3)
-SAMPLED = 4  # frames of an episode that its identity rests on, and the last one
 STEP_KEYS = ("actions", "rewards", "terminations", "truncations")  # one row a step, T an episode
 AGREED = ("env_id", "preprocessing", "observation_space", "action_space")
 LENGTH = "time_steps"
@@ -257,36 +254,6 @@ def _check_same_game(
                 f"{path}: recorded with {name} {theirs}, but {first} with {ours}; record one of "
                 "them anew, or move it to a folder of its own"
             )
-
-
-def rollouts_identity(paths: list[Path]) -> dict[str, str]:
-    """Return what identifies batches of rollouts, by the names of their files.
-
-    The hash is over what the header says, all actions, rewards, ends and seeds, and a few frames of
-    every episode: it reads megabytes where a batch has gigabytes, needs no time of the file, and is
-    the same wherever and by however many workers the batch was recorded.
-
-    Args:
-        paths: checked batches.
-
-    Returns:
-        16 hexadecimal digits for each.
-    """
-    return {path.name: _batch_identity(path) for path in paths}
-
-
-def _batch_identity(path: Path) -> str:
-    header = open_header(path, RolloutsHeader)
-    said = {name: getattr(header, name) for name in ("game", "policy", "options", *AGREED)}
-    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
-    for _, name, group in iterate_episodes([path]):
-        digest.update(f"{name} {group.attrs.get('seed')}".encode())
-        for key in STEP_KEYS:
-            digest.update(np.ascontiguousarray(group[key][:]).data)
-        frames = group["observations"]
-        digest.update(frames[:: max(1, len(frames) // SAMPLED)].data)
-        digest.update(frames[-1].data)
-    return digest.hexdigest()[:16]
 
 
 def iterate_episodes(paths: list[Path]) -> Iterator[tuple[Path, str, h5py.Group]]:
