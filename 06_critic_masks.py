@@ -28,15 +28,16 @@ import argparse
 import sys
 from pathlib import Path
 
+from reverie import flags
+from reverie.backend import start_backend
 from reverie.games import game_class
 from reverie.masks.labelled_frames import Choice, Moments, open_moments
-from reverie.masks.lesson import Lesson
 from reverie.rollouts.storage import find_batches
 from reverie.runs import MASKS_FOLDER, ROLLOUTS_FOLDER
 from reverie.stage import conduct
 
-LESSONS = ("train-critic", "train-local", "train-vae", "train-masks", "train-ceiling")
-COMMANDS = (*LESSONS, "evaluate", "inject", "masks", "table", "all")
+TRAININGS = ("train-critic", "train-local", "train-vae", "train-masks", "train-ceiling")
+COMMANDS = (*TRAININGS, "evaluate", "inject", "masks", "table", "all")
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -44,58 +45,48 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    whole, several = flags.positive_int, flags.int_from(2)
     parser.add_argument("command", choices=COMMANDS)
     add = parser.add_argument_group("data").add_argument
     add("--input_data_folder", type=Path, default=ROLLOUTS_FOLDER)
     add("--environment_name", default="crafter", help="the game that was recorded")
     add("--savefolder", type=Path, help=f"default: {MASKS_FOLDER}")
     add("--reward", default="wood", help="what to explain, e.g. sapling or cow")
-    add("--crafter-windowsize", type=int, default=20, help="steps before a reward that are near")
-    add("--crafter-dataset-size", type=int, default=50_000, help="frames to train on, at most")
-    add("--discount", type=float, default=1.0, help="value of a frame, for each step to wait")
-    add("--judged_frames", type=int, default=2000, help="of test and of validation worlds")
+    add("--crafter-windowsize", type=whole, default=20, help="steps before a reward that are near")
+    add("--crafter-dataset-size", type=several, default=50_000, help="frames to train on, at most")
+    discount = flags.float_from(0.0, 1.0, above=True)
+    add("--discount", type=discount, default=1.0, help="value of a frame, for each step to wait")
+    add("--judged_frames", type=several, default=2000, help="of test and of validation worlds")
     add("--inventory", action="store_true", help="keep the strip below the map")
     add = parser.add_argument_group("training").add_argument
-    add("--crafter-epochs", type=int, default=400, help="of each critic, at most")
-    add("--vae_epochs", type=int, default=30, help="of the critic-VAE")
-    add("--mask_epochs", type=int, default=15, help="of the mask networks")
-    add("--patience", type=int, default=10, help="epochs of a critic without improvement")
-    add("--batch_size", type=int, default=64)
-    add("--learning_rate", type=float, default=1e-3)
-    add("--kl_weight", type=float, default=0.05, help="of the critic-VAE's divergence")
-    add("--sparsity", type=float, default=0.5, help="price of marking a whole frame")
+    add("--crafter-epochs", type=whole, default=400, help="of each critic, at most")
+    add("--vae_epochs", type=whole, default=30, help="of the critic-VAE")
+    add("--mask_epochs", type=whole, default=15, help="of the mask networks")
+    add("--patience", type=whole, default=10, help="epochs of a critic without improvement")
+    add("--batch_size", type=flags.int_from(4), default=64)
+    add("--learning_rate", type=flags.learning_rate, default=1e-3)
+    price = flags.non_negative_float
+    add("--kl_weight", type=price, default=0.05, help="of the critic-VAE's divergence")
+    add("--sparsity", type=price, default=0.5, help="price of marking a whole frame")
     add("--live", action="store_true", help="train the critic on with the mask network")
-    add("--seed", type=int, default=0)
+    add("--seed", type=flags.seed, default=0)
     add("--new_model", action="store_true", help="start afresh")
     add = parser.add_argument_group("masks and table").add_argument
     add("--image", type=Path, help="a frame, 64x64")
-    add("--episode", type=int, help="number of a recorded episode")
+    add("--episode", type=flags.non_negative_int, help="number of a recorded episode")
     add("--output", type=Path, help="the strip (masks.png) or film (masks.mp4)")
     add("--runs", type=Path, nargs="+", default=[], help="folders of several runs")
-    args = parser.parse_args(argv)
-    for name in ("crafter_windowsize", "crafter_epochs", "vae_epochs", "mask_epochs", "patience"):
-        if getattr(args, name) < 1:
-            parser.error(f"--{name} must be at least 1")
-    if min(args.crafter_dataset_size, args.judged_frames, args.batch_size // 2) < 2:
-        parser.error("--crafter-dataset-size, --judged_frames or --batch_size is too small")
-    if not 0.0 < args.discount <= 1.0:
-        parser.error("--discount must be above 0 and at most 1")
-    return args
+    return parser.parse_args(argv)
 
 
 def train(command: str, args: argparse.Namespace, moments: Moments) -> None:
     """Train one network."""
-    from reverie.masks import teaching
+    start_backend()
+    from reverie.masks import tasks
 
+    options = flags.filled(tasks.MaskOptions, args, critic_epochs=args.crafter_epochs)
     run = command.removeprefix("train-")
-    epochs, patience = args.vae_epochs if run == "vae" else args.mask_epochs, None
-    if run in ("critic", "local"):
-        epochs, patience = args.crafter_epochs, args.patience
-    targets = "truth" if run == "ceiling" else "values"
-    numbers = (epochs, patience, args.batch_size, args.learning_rate, args.seed)
-    lesson = Lesson(args.savefolder / run, moments, targets, *numbers, arguments=vars(args))
-    options = {key: getattr(args, key) for key in teaching.OPTIONS[run]}
-    teaching.TEACHERS[run](lesson, args.new_model, **options)
+    tasks.train(run, args.savefolder, moments, options, args.new_model, vars(args))
 
 
 def finish(command: str, args: argparse.Namespace, moments: Moments) -> None:
@@ -129,12 +120,12 @@ def main(argv: list[str] | None = None) -> None:
 
         return print(compare(args.runs or [args.savefolder]), end="")
     moments = choose(args)
-    names = (*LESSONS, "evaluate", "inject") if args.command == "all" else (args.command,)
+    names = (*TRAININGS, "evaluate", "inject") if args.command == "all" else (args.command,)
     if args.command == "all" and not moments.has_truth:
         names = tuple(name for name in names if name not in ("train-ceiling", "evaluate"))
         print("these rollouts hold no truth: there will be masks, but no scores")
     for name in names:
-        (train if name in LESSONS else finish)(name, args, moments)
+        (train if name in TRAININGS else finish)(name, args, moments)
 
 
 def choose(args: argparse.Namespace) -> Moments:

@@ -3,8 +3,8 @@
 import numpy as np
 
 from benchmarks.rows import Row, compare
-from benchmarks.training import epoch_seconds
 from benchmarks.workplace import Workplace, leave_cache, stage
+from reverie import flags
 from reverie.backend import start_backend
 from reverie.latents.storage import Latents
 from reverie.latents.windows import EpisodeStream
@@ -16,14 +16,15 @@ def measure(place: Workplace) -> list[Row]:
     """Measure batches a second at stage 4's own sizes."""
     start_backend()
     path = place.latents()
-    flags = ["--units", str(place.size(512, 32)), "--skip_ahead", "60", "--batch_size", "64"]
-    args, latents = stage("04_train_rnn").parse_args(flags), Latents(path)
-    stream = stage("04_train_rnn").streams(args, latents)[0]
-    build = stage("04_train_rnn").build
-    networks = [build(args, latents, stream.batch_size) for _ in range(2)]
-    folder, rounds = place.folder / "train_rnn", place.size(3, 1)
+    numbers = ["--units", str(place.size(512, 32)), "--skip_ahead", "60", "--batch_size", "64"]
+    from benchmarks.training import epoch_seconds
+    from reverie.dreams.rnn_task import RNNOptions, rnn_task
+
+    args, folder = stage("04_train_rnn").parse_args(numbers), place.folder / "train_rnn"
+    task = rnn_task(Latents(path), flags.filled(RNNOptions, args), folder)
+    stream, rounds = task.train, place.size(3, 1)
     durations = epoch_seconds(
-        networks, stream, folder, _gather(stream), rounds, lambda: leave_cache([path])
+        task, folder, args.learning_rate, _gather(stream), rounds, lambda: leave_cache([path])
     )
     rates = (stream.steps_per_epoch / duration for duration in durations)
     what = f"MDN-RNN training, {stream.batch_size} windows of {stream.length} steps"

@@ -1,24 +1,23 @@
-"""An epoch of `Trainer` against an epoch of a bare `fit`."""
+"""An epoch of a training run against an epoch of a bare `fit` of Keras."""
 
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
+import keras
 
 from benchmarks.rows import alternate
-
-if TYPE_CHECKING:
-    import keras
-
-    from reverie.latents.windows import EpisodeStream
-    from reverie.rollouts.frames import FrameStream
+from reverie.training.checkpoint import Progress
+from reverie.training.fit import Run
+from reverie.training.steps import Step
+from reverie.training.task import Task, TrainingOptions
 
 
 def epoch_seconds(
-    networks: "list[keras.Model]",
-    stream: "FrameStream | EpisodeStream",
+    task: Task,
     folder: Path,
+    learning_rate: float,
     in_memory: tuple,
     rounds: int,
     before: Callable[[], None] = lambda: None,
@@ -26,54 +25,41 @@ def epoch_seconds(
     """Train two equal networks on the same data in turns.
 
     Args:
-        networks: two, compiled; the first is trained by `Trainer`, the second by `fit`.
-        stream: the data as the stage reads them.
-        folder: for the checkpoints of `Trainer`.
-        in_memory: the same data as arrays, what `fit` takes first.
+        task: the network, and the data as the stage reads them.
+        folder: of the run.
+        learning_rate: the highest.
+        in_memory: the same data as arrays, what Keras takes first.
         rounds: epochs that count.
-        before: called before each epoch of `Trainer`.
+        before: called before each epoch of the run.
 
     Returns:
-        Seconds of an epoch of ours and of `fit`, without validation and checkpoint.
+        Seconds of an epoch of ours and of Keras, without validation and checkpoint.
     """
-    train = _trainer(networks[0], stream, folder)
-    watch = _stopwatch()
+    run = Run(task, folder, TrainingOptions(epochs=rounds + 1, learning_rate=learning_rate))
+    run.start()
+    reference = Step(task.build(), learning_rate, task.clipnorm).model
+    watch = Stopwatch()
 
     def ours(index: int) -> float:
         before()
-        train.run(index + 1, lambda row: None)
-        return train.progress.history[-1]["seconds"]
+        run.progress = Progress(epoch=index)
+        return run.train_batches()["seconds"]
 
-    def reference(_: int) -> float:
-        networks[1].fit(
-            *in_memory, batch_size=stream.batch_size, verbose=0, callbacks=[watch], shuffle=True
-        )
+    def theirs(_: int) -> float:
+        size = task.train.batch_size
+        reference.fit(*in_memory, batch_size=size, verbose=0, callbacks=[watch], shuffle=True)
         return watch.seconds
 
-    return alternate(rounds, ours, reference)
+    return alternate(rounds, ours, theirs)
 
 
-def _trainer(model: "keras.Model", stream: Any, folder: Path) -> Any:
-    from reverie.training.trainer import Trainer
+class Stopwatch(keras.callbacks.Callback):
+    """Times an epoch of Keras alone, not what it prepares for it."""
 
-    def first() -> Iterable[tuple]:
-        return [next(iter(stream.batches(0)))]
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Start."""
+        self.start = time.perf_counter()
 
-    rate = float(np.array(model.optimizer.learning_rate))
-    return Trainer(model, folder, stream.batches, first, lambda _: rate, stream.steps_per_epoch)
-
-
-def _stopwatch() -> Any:
-    """Return a callback of `fit` that times the epoch alone, not what `fit` prepares for it."""
-    import time
-
-    import keras
-
-    class Stopwatch(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-            self.start = time.perf_counter()
-
-        def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-            self.seconds = time.perf_counter() - self.start
-
-    return Stopwatch()
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> Any:
+        """Stop."""
+        self.seconds = time.perf_counter() - self.start

@@ -3,9 +3,10 @@
 import numpy as np
 
 from benchmarks.rows import Row, compare
-from benchmarks.training import epoch_seconds
-from benchmarks.workplace import Workplace, leave_cache, stage
+from benchmarks.workplace import GAME, Workplace, leave_cache, stage
+from reverie import flags
 from reverie.backend import start_backend
+from reverie.headers import WeightsHeader
 from reverie.rollouts.frames import FrameStream
 from reverie.rollouts.storage import episode_lengths
 
@@ -23,14 +24,30 @@ def measure(place: Workplace) -> list[Row]:
 
 def _compare(place: Workplace, architecture: str, episodes: list[int]) -> Row:
     paths = place.rollouts()
+    from benchmarks.training import epoch_seconds
+    from reverie.latents.vae_task import CLIPNORM, VAEOptions, build
+    from reverie.training.task import Task
+
     args = stage("02_train_vae").parse_args(["--architecture", architecture])
     stream = FrameStream(paths, episodes, args.batch_size)
     frames = np.concatenate([batch for (batch,) in stream.batches(0)])
-    networks = [stage("02_train_vae").build(args, frames[::10]) for _ in range(2)]
-    folder = place.folder / f"train_{architecture}"
-    rounds = place.size(3, 1)
+    task = Task(
+        name=architecture,
+        weights="weights.h5",
+        build=lambda: build(flags.filled(VAEOptions, args), frames[::10]),
+        train=stream,
+        held_out=stream,
+        identity={},
+        header=WeightsHeader(GAME),
+        clipnorm=CLIPNORM,
+    )
     durations = epoch_seconds(
-        networks, stream, folder, (frames,), rounds, lambda: leave_cache(paths)
+        task,
+        place.folder / f"train_{architecture}",
+        args.learning_rate,
+        (frames,),
+        place.size(3, 1),
+        lambda: leave_cache(paths),
     )
     rates = (len(frames) / duration for duration in durations)
     return compare(f"VAE training, {architecture}", *rates, "frames/s", NOTE)

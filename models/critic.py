@@ -35,7 +35,6 @@ class Critic(Classifier):
     ) -> None:
         super().__init__(**kwargs)
         self.rows, self.columns, self.width, self.dropout = rows, columns, width, dropout
-        self.seed_generator = keras.random.SeedGenerator(seed)
         self.network = _network(rows, columns, width, dropout, seed)
         self.build()
 
@@ -80,15 +79,11 @@ class LocalCritic(Classifier):
         rows: of a frame.
         columns: of a frame.
         width: channels of the convolutions.
-        seed: for the trainer's sake; the network draws nothing.
     """
 
-    def __init__(
-        self, rows: int = 64, columns: int = 64, width: int = 16, seed: int = 0, **kwargs: Any
-    ) -> None:
+    def __init__(self, rows: int = 64, columns: int = 64, width: int = 16, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.rows, self.columns, self.width = rows, columns, width
-        self.seed_generator = keras.random.SeedGenerator(seed)
         self.network = _local_network(rows, columns, width)
         self.build()
 

@@ -21,15 +21,11 @@ class MaskNet(Classifier):
         rows: of a frame.
         columns: of a frame.
         width: channels of the convolutions.
-        seed: for the trainer's sake; the network draws nothing.
     """
 
-    def __init__(
-        self, rows: int = 64, columns: int = 64, width: int = 24, seed: int = 0, **kwargs: Any
-    ) -> None:
+    def __init__(self, rows: int = 64, columns: int = 64, width: int = 24, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.rows, self.columns, self.width = rows, columns, width
-        self.seed_generator = keras.random.SeedGenerator(seed)
         self.network = self._build_network()
         self.build()
 
@@ -51,7 +47,7 @@ class MaskNet(Classifier):
 
 @keras.saving.register_keras_serializable("reverie")
 class UNet(MaskNet):
-    """Marks pixels by all that is around them, for exact masks to teach."""
+    """Marks pixels by all that is around them, trained by exact masks."""
 
     def _build_network(self) -> keras.Model:
         return _u_network(self.rows, self.columns, self.width)

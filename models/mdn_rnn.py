@@ -37,8 +37,6 @@ class MDNRNN(keras.Model):
             data, so that games that count in hundreds learn like those that count in ones.
         termination_weight: factor of the termination's cross-entropy in the loss. Deaths and
             survivals weigh the same, which keeps the hazard calibrated.
-        memory_rows: rows of a batch that carry the LSTM's memory into the next batch: inputs with
-            `begins` go on where the batch before ended; 0 for none.
         seed: decides the latents that are drawn in training.
     """
 
@@ -54,7 +52,6 @@ class MDNRNN(keras.Model):
         action_levels: int = 0,
         reward_scale: float = 1.0,
         termination_weight: float = 1.0,
-        memory_rows: int = 0,
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
@@ -67,8 +64,6 @@ class MDNRNN(keras.Model):
         self.mixture = Mixture(latent_size, num_mixtures, mixture)
         self.scalars = [name for name in self.heads if name != "gaussian"]
         self.lstm = keras.layers.LSTM(units, return_sequences=True, return_state=True, name="lstm")
-        self.memory: list[Any] = []
-        self.memory_rows = memory_rows
         outputs = self.mixture.parameters + len(self.scalars)
         self.head = keras.layers.Dense(outputs, dtype="float32", name="head")
         self.gaussian = Mixture(latent_size, 1, "joint")
@@ -87,9 +82,6 @@ class MDNRNN(keras.Model):
         self.head.build((None, None, self.units))
         if "gaussian" in self.heads:
             self.gaussian_head.build((None, None, self.units))
-        if self.memory_rows:
-            shape = (self.memory_rows, self.units)
-            self.memory = [self.add_weight(shape=shape, trainable=False, name=n) for n in "hc"]
         self.built = True
 
     def expect_ends(self, rate: float) -> None:
@@ -102,12 +94,6 @@ class MDNRNN(keras.Model):
         bias = np.array(ops.convert_to_numpy(self.head.bias))
         bias[index] = math.log(rate / (1.0 - rate))
         self.head.bias.assign(bias)
-
-    @property
-    def weights(self) -> list[Any]:
-        """What makes the network; where it stands in its training data does not belong to it."""
-        memory = [id(variable) for variable in self.memory]
-        return [variable for variable in super().weights if id(variable) not in memory]
 
     def get_config(self) -> dict:
         """Return what rebuilds the network."""
@@ -154,35 +140,36 @@ class MDNRNN(keras.Model):
         inputs = self._join(latents * self.latent_scale, actions)
         return list(self.lstm.cell(inputs, state)[1])
 
+    def initial_state(self, rows: int) -> list[Any]:
+        """Return the LSTM's state at the beginning of an episode: `[h, c]`, zeros `(rows, H)`."""
+        return [ops.zeros((rows, self.units)) for _ in range(2)]
+
     def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        """Predict every next frame of sequences from zero, see `unroll`."""
+        return self.unroll(inputs)[0]
+
+    def unroll(
+        self, inputs: dict[str, Any], state: list[Any] | None = None
+    ) -> tuple[dict[str, Any], list[Any]]:
         """Predict every next frame of sequences, latents drawn anew from their posteriors.
 
         Args:
-            inputs: `mu` and `logvar` `(B, L + 1, Z)`, `actions` `(B, L, A)`; with memory
-                also `begins` `(B,)`, 1 in rows that begin from zero. Without it all do.
-            training: unused; the latents are drawn either way.
+            inputs: `mu` and `logvar` `(B, L + 1, Z)`, `actions` `(B, L, A)`.
+            state: of the LSTM before the first step, `[h, c]` of `(B, H)`; zeros by default.
 
         Returns:
             What `predictions` gives, `(B, L, ...)`, `next_latent` `(B, L, Z)`, scaled, and
-            `gaussian` `(B, L, 1 + 2Z)` if there is that head.
+            `gaussian` `(B, L, 1 + 2Z)` if there is that head; and the state after the last step.
         """
         mu, logvar = (ops.cast(inputs[name], "float32") for name in ("mu", "logvar"))
         noise = keras.random.normal(ops.shape(mu), seed=self.seed_generator)
         latents = (mu + ops.exp(0.5 * logvar) * noise) * self.latent_scale
-        hidden = self._follow(self._join(latents[:, :-1], inputs["actions"]), inputs)
+        joined = self._join(latents[:, :-1], inputs["actions"])
+        hidden, *state = self.lstm(joined, initial_state=state)
         outputs = self.predictions(hidden) | {"next_latent": latents[:, 1:]}
         if "gaussian" in self.heads:
             outputs["gaussian"] = self.gaussian_head(ops.stop_gradient(hidden))
-        return outputs
-
-    def _follow(self, joined: Any, inputs: dict[str, Any]) -> Any:
-        if not self.memory or "begins" not in inputs:
-            return self.lstm(joined)[0]
-        kept = 1.0 - ops.cast(inputs["begins"], "float32")[:, None]
-        hidden, *state = self.lstm(joined, initial_state=[kept * part for part in self.memory])
-        for variable, part in zip(self.memory, state):
-            variable.assign(ops.stop_gradient(part))
-        return hidden
+        return outputs, state
 
     def compute_loss(
         self,

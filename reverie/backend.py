@@ -1,21 +1,33 @@
 """Keras's backend: started quietly, compiled for, and set to a precision."""
 
+import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
+
+from reverie.artifacts import InputError
+
+BACKENDS = ("tensorflow", "jax")  # the first is the default
 
 
 def start_backend() -> None:
     """Import Keras and its backend without the dozen lines of log that TensorFlow starts with.
 
     They are written by C++ before any setting of Python's takes effect, so standard error is closed
-    to them for the moment of the import; an error in it is raised as ever.
+    to them for the moment of the import; an error in it is raised as ever. Of `keras.json` in the
+    user's folder nothing counts: numbers are float32 and channels are the last axis.
+
+    Raises:
+        InputError: `KERAS_BACKEND` names a backend that is not supported or not installed.
     """
+    _choose_backend()
     kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     try:
         import keras
 
+        keras.config.set_floatx("float32")
+        keras.config.set_image_data_format("channels_last")
         keras.ops.zeros(1)
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf
@@ -26,6 +38,20 @@ def start_backend() -> None:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(null)
+
+
+def _choose_backend() -> None:
+    """Check the backend that the environment names, TensorFlow where it names none."""
+    backend = os.environ.setdefault("KERAS_BACKEND", BACKENDS[0])
+    if backend not in BACKENDS:
+        raise InputError(
+            f"KERAS_BACKEND={backend}: networks run on {' or '.join(BACKENDS)}; choose one of them"
+        )
+    if importlib.util.find_spec(backend) is None:
+        raise InputError(
+            f"KERAS_BACKEND={backend}: {backend} is not installed; install it with: pip install "
+            f"{'.[jax]' if backend == 'jax' else '-r requirements.txt'}"
+        )
 
 
 def compiled(function: Callable, xla: bool = False) -> Callable:

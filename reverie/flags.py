@@ -4,10 +4,12 @@ Each is a `type=` of argparse, which ends with exit code 2 and the message given
 """
 
 import argparse
+import dataclasses
 import json
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from reverie.runs import PRETRAINED
 
@@ -87,3 +89,16 @@ positive_float = float_from(0.0, above=True)
 non_negative_float = float_from(0.0)
 learning_rate = float_from(0.0, LARGEST_RATE, above=True)
 seed = non_negative_int  # of any size, see `reverie.seeds`
+
+
+def filled(kind: type, args: argparse.Namespace, **others: Any) -> Any:
+    """Return options of a dataclass with the values of the flags that have the names of its fields.
+
+    Args:
+        kind: the dataclass.
+        args: parsed flags.
+        others: fields that are no flags.
+    """
+    names = {field.name for field in dataclasses.fields(kind)}
+    values = {name: value for name, value in vars(args).items() if name in names}
+    return kind(**values | others)

@@ -8,11 +8,13 @@ import sys
 import pytest
 from helpers import ROOT
 
+TESTED = ("vae", "mdn_rnn", "training")
+
 
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
 def test_networks_pass_their_tests_under_jax():
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", "tests/test_vae.py", "tests/test_mdn_rnn.py"],
+        [sys.executable, "-m", "pytest", *map("tests/test_{}.py".format, TESTED)],
         cwd=ROOT,
         env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
         capture_output=True,

@@ -162,22 +162,17 @@ def test_steps_are_the_unrolled_call(scale):
             )
 
 
-def test_memory_goes_from_batch_to_batch():
-    """Two halves with memory are the whole; a row that begins has none."""
-    rnn = network(memory_rows=3)
+def test_a_state_goes_on_from_window_to_window():
+    rnn = network()
     x, _ = batch(np.random.default_rng(2), length=8)
     whole = np.asarray(rnn(x)["mixture"])
-    parts = []
+    state, parts = rnn.initial_state(3), []
     for start in (0, 4):
         half = {k: v[:, start : start + 5] for k, v in x.items()}
         half["actions"] = half["actions"][:, :4]
-        half["begins"] = np.array([start == 0, start == 0, True], np.float32)
-        parts.append(np.asarray(rnn(half)["mixture"]))
-    both = np.concatenate(parts, axis=1)
-    np.testing.assert_allclose(both[:2], whole[:2], rtol=1e-4, atol=1e-5)
-    assert np.abs(both[2, 4:] - whole[2, 4:]).max() > 1e-3
-    assert not set(map(id, rnn.memory)) & set(map(id, rnn.weights))
-    np.testing.assert_allclose(np.asarray(rnn(x)["mixture"]), whole, rtol=1e-4, atol=1e-5)
+        outputs, state = rnn.unroll(half, state)
+        parts.append(np.asarray(outputs["mixture"]))
+    np.testing.assert_allclose(np.concatenate(parts, axis=1), whole, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -11,13 +11,7 @@ from reverie.artifacts import InputError
 from reverie.headers import WeightsHeader, open_header
 from reverie.models.mdn_rnn import MDNRNN
 from reverie.models.vae import VAE
-from reverie.training.weights import (
-    load_checkpoint,
-    load_network,
-    load_weights,
-    save_checkpoint,
-    save_weights,
-)
+from reverie.training.weights import load_network, load_weights, save_weights
 
 SPACE = {"type": "Box", "shape": [1], "low": -1.0, "high": 1.0, "dtype": "float32"}
 HEADER = WeightsHeader("doomrnn", action_space=SPACE)
@@ -105,40 +99,3 @@ def test_truncated_and_foreign_files_are_named(tmp_path, rnn):
         file["pictures"] = np.zeros(3)
     with pytest.raises(InputError, match=r"cut.h5: holds no MDNRNN but something else"):
         open_header(path, WeightsHeader, network="MDNRNN")
-
-
-def compiled(rnn):
-    from keras import optimizers
-
-    optimizer = optimizers.Adam(1e-3)
-    optimizer.build(rnn.trainable_variables)
-    rnn.compile(optimizer=optimizer, jit_compile=False)
-    return rnn
-
-
-def test_checkpoint_continues_exactly(tmp_path, rnn):
-    rng = np.random.default_rng(0)
-    x = {
-        "mu": rng.standard_normal((2, 4, 3)).astype(np.float32),
-        "logvar": np.zeros((2, 4, 3), np.float32),
-        "actions": np.zeros((2, 3, 1), np.float32),
-    }
-    y = {name: np.zeros((2, 3), np.float32) for name in ("reward", "termination")}
-    y["mask"] = np.ones((2, 3), np.float32)
-    compiled(rnn).train_on_batch(x, y)
-    save_checkpoint(tmp_path / "c.h5", rnn, {"epoch": 3})
-    again = compiled(MDNRNN(3, 1, 4, 2, seed=9))
-    assert load_checkpoint(tmp_path / "c.h5", again) == {"epoch": 3}
-    rnn.train_on_batch(x, y)
-    again.train_on_batch(x, y)
-    for ours, theirs in zip(values(rnn), values(again)):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
-
-
-def test_checkpoint_of_another_network_is_named(tmp_path, rnn):
-    save_checkpoint(tmp_path / "c.h5", compiled(rnn), {})
-    with pytest.raises(InputError, match=r"c.h5: checkpoint of a network with other sizes"):
-        load_checkpoint(tmp_path / "c.h5", compiled(MDNRNN(3, 1, 5, 2)))
-    (tmp_path / "c.h5").write_bytes(b"")
-    with pytest.raises(InputError, match=r"c.h5: damaged checkpoint"):
-        load_checkpoint(tmp_path / "c.h5", compiled(rnn))

@@ -16,7 +16,7 @@ class EpisodeStream:
     """Batches of windows in which every row goes on where it stood in the batch before.
 
     So an LSTM can carry its memory from window to window through a whole episode (truncated
-    backpropagation through time). Windows that began anywhere with an empty memory would teach it
+    backpropagation through time). Windows that began anywhere with an empty memory would show it
     that nobody can know what happened before: how often a player was hit, how long nobody came.
 
     Every row follows episodes of its own, one after the other. An episode is cut into windows from
@@ -71,6 +71,10 @@ class EpisodeStream:
         """Yield the batches of one pass, the same ones every time."""
         yield from self._pass(self.rows)
 
+    def weight(self, batch: Batch) -> float:
+        """Return the number of steps in a batch that were played."""
+        return float(batch[1]["mask"].sum())
+
     def _pass(self, rows: list) -> Iterator[Batch]:
         episodes = np.full((len(rows), self.batches_per_pass), NOBODY)
         starts = np.zeros_like(episodes)
@@ -108,6 +112,23 @@ class EpisodeStream:
             "mask": mask,
         }
         return tuple({k: v.astype(np.float32) for k, v in part.items()} for part in (x, y))
+
+
+class OrderedStream:
+    """One pass through the windows of a stream as an epoch, in the same order every time.
+
+    Args:
+        stream: the windows.
+    """
+
+    def __init__(self, stream: EpisodeStream) -> None:
+        self.stream = stream
+        self.steps_per_epoch = stream.batches_per_pass
+        self.weight = stream.weight
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """Yield the batches of the pass."""
+        return self.stream.in_order()
 
 
 def persistence_nats(train: EpisodeStream, held_out: EpisodeStream) -> float:

@@ -8,8 +8,8 @@ import numpy as np
 from reverie.artifacts import InputError, write_json
 from reverie.backend import compiled
 from reverie.masks.labelled_frames import Moments
-from reverie.masks.lesson import load_run, weights_path
 from reverie.masks.methods import in_batches, masking
+from reverie.masks.networks import load_run, weights_path
 from reverie.masks.pictures import repainting
 from reverie.reports.plots import SHOWN, as_bytes, save_picture, tile
 

@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 from reverie.artifacts import InputError, atomic_path
-from reverie.masks.lesson import weights_path
 from reverie.masks.methods import LEARNED
+from reverie.masks.networks import weights_path
 from reverie.masks.show import RUNS
 from reverie.networks import STAGE_6
 from reverie.reports.export import export_weights

@@ -190,6 +190,35 @@ class Moments:
                 yield group["frames"][rows], group[targets][rows]
 
 
+class FrameBatches:
+    """The batches of a part as a stream to train on.
+
+    Args:
+        moments: frames and values.
+        part: `train` or `validation`.
+        size: frames of a batch.
+        targets: the dataset that a batch holds beside the frames.
+        seed: decides the order.
+    """
+
+    def __init__(self, moments: Moments, part: str, size: int, targets: str, seed: int) -> None:
+        self.moments, self.part, self.size = moments, part, size
+        self.targets, self.seed = targets, seed
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Whole batches in an epoch."""
+        return self.moments.sizes[self.part] // self.size
+
+    def batches(self, epoch: int) -> Iterator[tuple]:
+        """Yield frames and targets."""
+        return self.moments.batches(self.part, self.size, self.seed + epoch, self.targets)
+
+    def weight(self, batch: tuple) -> float:
+        """Return the number of frames in a batch."""
+        return float(len(batch[0]))
+
+
 def open_moments(path: Path, paths: list[Path], choice: Choice) -> Moments:
     """Return the moments of some rollouts, chosen anew if the file holds others or is not there."""
     header = LabelledFramesHeader(

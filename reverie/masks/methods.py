@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reverie.backend import compiled, gradient
-from reverie.masks.lesson import load_run, weights_path
+from reverie.masks.networks import load_run, weights_path
 
 if TYPE_CHECKING:
     from reverie.models.critic import Critic, LocalCritic

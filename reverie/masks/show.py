@@ -10,8 +10,8 @@ from reverie.artifacts import InputError
 from reverie.games import game_class
 from reverie.masks.evaluation import known_mask
 from reverie.masks.labelled_frames import read_choice
-from reverie.masks.lesson import load_run, weights_path
 from reverie.masks.methods import LEARNED
+from reverie.masks.networks import load_run, weights_path
 from reverie.masks.pictures import grey, reconstruction_strip, tinted
 from reverie.masks.refinement import REFINED
 from reverie.reports.films import SCALE, save_film

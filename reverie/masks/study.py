@@ -13,13 +13,12 @@ from reverie.backend import compiled
 from reverie.masks.edits import repainted
 from reverie.masks.evaluation import compare, gallery_rows, known_mask, open_gallery, read_scores
 from reverie.masks.labelled_frames import Moments
-from reverie.masks.lesson import load_run
 from reverie.masks.methods import in_batches, trained_methods
+from reverie.masks.networks import load_run
 from reverie.masks.refinement import REFINED
 from reverie.masks.show import views
 from reverie.reports.plots import DPI, evenly
 from reverie.reports.tables import markdown_table
-from reverie.runs import SCORES
 
 if TYPE_CHECKING:
     from IPython.display import Markdown
@@ -33,7 +32,7 @@ def evaluated_runs(folder: str) -> list[Path]:
     Raises:
         InputError: there are none.
     """
-    runs = sorted(path.parent for path in Path(folder).glob(f"*/{SCORES}"))
+    runs = sorted(path.parent for path in Path(folder).glob("*/table.md"))
     if not runs:
         raise InputError(
             f"{folder}: no evaluated runs; make one with: python 06_critic_masks.py all "

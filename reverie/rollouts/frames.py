@@ -101,6 +101,10 @@ class FrameStream:
             yield (_take(buffer, filled, self.batch_size, rng),)
             filled -= self.batch_size
 
+    def weight(self, batch: tuple[np.ndarray]) -> float:
+        """Return the number of frames in a batch."""
+        return float(len(batch[0]))
+
     def _read(self, order: np.ndarray) -> Iterator[np.ndarray]:
         with OpenFiles() as files:
             for index in order:

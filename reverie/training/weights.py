@@ -1,7 +1,6 @@
 """Networks on disk: HDF5 with plain arrays and the configuration that rebuilds them, no code."""
 
 import importlib
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -9,10 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 
-from reverie.artifacts import UNREADABLE, InputError
+from reverie.artifacts import InputError
 from reverie.backend import start_backend
 from reverie.hdf5 import atomic_hdf5
 from reverie.headers import WeightsHeader, open_hdf5, open_header, write_header
@@ -126,37 +124,3 @@ def _named_weights(model: "keras.Model") -> Iterator[tuple[str, Any]]:
             names[layer] = f"{kind}_{counts[kind]}" if counts[kind] else kind
             counts[kind] += 1
         yield f"{names[layer]}/{rest}", variable
-
-
-def save_checkpoint(path: Path, model: "keras.Model", state: dict) -> None:
-    """Write all that continues a training run: weights, optimiser, random state, position."""
-    with atomic_hdf5(path) as file:
-        file.attrs["state"] = json.dumps(state)
-        for index, variable in enumerate(_training_variables(model)):
-            file[f"variables/{index:04d}"] = np.asarray(variable.value)
-
-
-def load_checkpoint(path: Path, model: "keras.Model") -> dict:
-    """Restore what `save_checkpoint` wrote into a compiled and built network; return the state.
-
-    Raises:
-        InputError: the checkpoint is of another network.
-    """
-    mend = "add --new_model to start afresh"
-    try:
-        with h5py.File(path, "r") as file:
-            values = [file["variables"][name][()] for name in sorted(file["variables"])]
-            state = json.loads(file.attrs["state"])
-    except UNREADABLE as error:
-        raise InputError(f"{path}: damaged checkpoint ({error}); {mend}") from error
-    variables = _training_variables(model)
-    if [v.shape for v in values] != [tuple(v.shape) for v in variables]:
-        raise InputError(f"{path}: checkpoint of a network with other sizes; {mend}")
-    for variable, value in zip(variables, values):
-        variable.assign(value)
-    return state
-
-
-def _training_variables(model: "keras.Model") -> list[Any]:
-    """All variables that decide the next step: weights, random state, optimiser."""
-    return [*model.variables, *model.optimizer.variables]

@@ -1,0 +1,140 @@
+"""The training of the VAE as a task: frames of rollouts, judged on held-out episodes."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from reverie.artifacts import file_hash
+from reverie.backend import set_precision
+from reverie.games import game_class
+from reverie.headers import RolloutsHeader, WeightsHeader, open_header
+from reverie.latents.encoding import reconstruct, reconstruction_errors
+from reverie.models.vae import VAE
+from reverie.reports.plots import evenly, save_picture, tile
+from reverie.rollouts.frames import FrameStream, split_episodes
+from reverie.rollouts.storage import episode_lengths, rollouts_identity
+from reverie.runs import VAE_WEIGHTS
+from reverie.seeds import seed_32
+from reverie.training.streams import ArrayStream
+from reverie.training.task import History, Task
+from reverie.training.weights import load_weights
+
+JUDGED = 2000  # held-out frames that the errors are measured on
+JUDGED_BATCH = 100
+CLIPNORM = 1e4
+
+
+@dataclass(frozen=True)
+class VAEOptions:
+    """What the network is and how its batches are made, see `VAE`.
+
+    Attributes:
+        architecture: `patch` or `article`.
+        latent_size: latents Z.
+        reconstruction_weight: of the squared error.
+        detail_weight: of pixels unlike the mean frame.
+        free_bits: nats of KL per latent that are free.
+        batch_size: frames.
+        seed: decides weights, noise and order.
+        precision: see `set_precision`.
+        initial_weights: an earlier VAE of the same size to go on from.
+    """
+
+    architecture: str
+    latent_size: int
+    reconstruction_weight: float
+    detail_weight: float
+    free_bits: float
+    batch_size: int = 100
+    seed: int = 0
+    precision: str = "auto"
+    initial_weights: Path | None = None
+
+
+def vae_task(paths: list[Path], game: str, options: VAEOptions, folder: Path) -> Task:
+    """Return the task of training a VAE.
+
+    Args:
+        paths: checked rollouts.
+        game: whose they are.
+        options: of the network and its batches.
+        folder: where reconstructions are painted.
+
+    Raises:
+        InputError: there are too few episodes or frames.
+    """
+    train, held_out = split_episodes(len(episode_lengths(paths)))
+    stream = FrameStream(paths, train, options.batch_size, options.seed)
+    held_stream = FrameStream(paths, held_out, 1)
+    judged = held_stream.sample(JUDGED)
+    return Task(
+        name=f"{options.architecture} VAE",
+        weights=VAE_WEIGHTS,
+        build=lambda: build(options, stream.sample(JUDGED)),
+        train=stream,
+        held_out=ArrayStream(judged, batch_size=JUDGED_BATCH),
+        identity=_identity(paths, game, options),
+        header=WeightsHeader(game, open_header(paths[0], RolloutsHeader).preprocessing),
+        inputs={path.name: path for path in paths},
+        clipnorm=CLIPNORM,
+        judge=_judge(game, judged, held_stream),
+        paint=_painter(folder / "reconstructions", evenly(judged)),
+        interval_name="vae_weights_{epoch:03d}.h5",
+    )
+
+
+def build(options: VAEOptions, frames: np.ndarray) -> VAE:
+    """Build the network, its mean frame set to that of the data.
+
+    Args:
+        options: what it is.
+        frames: `(N, rows, columns, 3)` uint8 to take the mean of.
+    """
+    keras.utils.set_random_seed(seed_32(options.seed))
+    print(f"arithmetic: {set_precision(options.precision)}")
+    vae = VAE(
+        architecture=options.architecture,
+        latent_size=options.latent_size,
+        reconstruction_weight=options.reconstruction_weight,
+        detail_weight=options.detail_weight,
+        free_bits=options.free_bits,
+        seed=seed_32(options.seed),
+    )
+    if options.initial_weights:
+        load_weights(options.initial_weights, vae)
+    vae.mean_frame.assign(frames.mean(axis=0) / 255.0)
+    return vae
+
+
+def _identity(paths: list[Path], game: str, options: VAEOptions) -> dict:
+    names = asdict(options)
+    del names["precision"]  # it may depend on the machine
+    if options.initial_weights:
+        names["initial_weights"] = file_hash(options.initial_weights)
+    return names | {"game": game, "rollouts": rollouts_identity(paths)}
+
+
+def _judge(game: str, frames: np.ndarray, stream: FrameStream) -> Callable[[VAE, History], dict]:
+    """Return what measures the errors over all pixels and inside the game's objects."""
+    kinds = game_class(game)
+    masks = None
+    if kinds.objects:
+        masks = kinds.object_masks(stream.sample(JUDGED, f"infos/{kinds.truth}"))
+
+    def judge(vae: VAE, _: History) -> dict[str, float]:
+        return reconstruction_errors(frames, reconstruct(vae, frames), masks, kinds.objects)
+
+    return judge
+
+
+def _painter(folder: Path, frames: np.ndarray) -> Callable[[VAE, History], None]:
+    """Return what paints the same frames and their reconstructions after every epoch."""
+
+    def paint(vae: VAE, history: History) -> None:
+        path = folder / f"epoch_{history[-1]['epoch']:03d}.png"
+        save_picture(path, tile([frames, reconstruct(vae, frames)]))
+
+    return paint
