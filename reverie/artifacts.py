@@ -128,9 +128,46 @@ def write_json_lines(path: Path, rows: list[dict]) -> None:
     write_text(path, "".join(json.dumps(row, default=_plain) + "\n" for row in rows))
 
 
-def read_json_lines(path: Path) -> list[dict]:
-    """Read what `write_json_lines` wrote."""
-    return [json.loads(line) for line in Path(path).read_text().splitlines()]
+def read_json(path: Path, mend: str, *names: str) -> dict:
+    """Read a table from a JSON file.
+
+    Args:
+        path: the file.
+        mend: the command that writes it anew, for the message.
+        names: what must be in it.
+
+    Raises:
+        InputError: it is missing, not JSON, or lacks one of the names.
+    """
+    require_file(path, "results", mend)
+    try:
+        table = json.loads(Path(path).read_text())
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: damaged ({error}); {mend}") from error
+    missing = [name for name in names if not isinstance(table, dict) or name not in table]
+    if missing or not isinstance(table, dict):
+        raise InputError(f"{path}: does not hold {' or '.join(missing) or 'a table'}; {mend}")
+    return table
+
+
+def read_json_lines(path: Path, mend: str) -> list[dict]:
+    """Read what `write_json_lines` wrote.
+
+    Args:
+        path: the file.
+        mend: the command that writes it anew, for the message.
+
+    Raises:
+        InputError: it is missing, or a line is not a table of JSON.
+    """
+    require_file(path, "log", mend)
+    rows = []
+    for number, line in enumerate(Path(path).read_text(errors="replace").splitlines(), 1):
+        try:
+            rows.append(dict(json.loads(line)))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InputError(f"{path}: line {number} is damaged ({error}); {mend}") from error
+    return rows
 
 
 def _plain(value: Any) -> Any:

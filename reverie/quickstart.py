@@ -4,7 +4,6 @@ python -m reverie.quickstart --folder runs/doom --seed 0
 """
 
 import argparse
-import json
 import resource
 import shlex
 import subprocess
@@ -12,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from reverie.artifacts import write_json
+from reverie.artifacts import read_json, write_json
 from reverie.flags import non_negative_int
 from reverie.reports.page import write_report
 from reverie.runs import RUN_FOLDER, Pipeline, RunFolder, Stage
@@ -55,7 +54,7 @@ def run_stages(stages: list[Stage], costs: Path) -> int:
     Returns:
         The exit code of the last stage that was run.
     """
-    taken = json.loads(costs.read_text()) if costs.exists() else {}
+    taken = read_json(costs, "remove it") if costs.exists() else {}
     for stage in stages:
         print(f"\n== python {shlex.join(stage.command())}", flush=True)
         start, processor_start = time.perf_counter(), processor_seconds()

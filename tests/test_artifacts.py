@@ -15,6 +15,7 @@ from reverie.artifacts import (
     InputError,
     atomic_path,
     file_hash,
+    read_json,
     read_json_lines,
     remove_unfinished,
     require_file,
@@ -86,7 +87,28 @@ def test_json_knows_numpy_and_paths(tmp_path):
     expected = {"a": 0.5, "b": [0, 1, 2], "c": "x/y", "d": True, "e": 7}
     assert json.loads((tmp_path / "a.json").read_text()) == expected
     write_json_lines(tmp_path / "a.jsonl", [value, {"f": 1}])
-    assert read_json_lines(tmp_path / "a.jsonl") == [expected, {"f": 1}]
+    assert read_json_lines(tmp_path / "a.jsonl", "write it anew") == [expected, {"f": 1}]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "3", '{"scores": ', "[" * 100_000])
+def test_json_that_is_not_is_named(tmp_path, text):
+    path = tmp_path / "scores.json"
+    with pytest.raises(InputError, match=r"scores.json: no results there; run it again"):
+        read_json(path, "run it again")
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"scores.json: .*; run it again"):
+        read_json(path, "run it again", "scores")
+    path.write_text('{"other": 1}')
+    with pytest.raises(InputError, match=r"scores.json: does not hold scores; run it again"):
+        read_json(path, "run it again", "scores")
+
+
+@pytest.mark.parametrize("line", ["{", "3", "[1, 2]", '"x"', "\xff", ""])
+def test_lines_that_are_not_json_are_named(tmp_path, line):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"epoch": 1}\n' + line + "\n", encoding="latin-1")
+    with pytest.raises(InputError, match=r"metrics.jsonl: line 2 is damaged .*; run it again"):
+        read_json_lines(path, "run it again")
 
 
 def test_config_says_what_was_run_on_what(tmp_path):

@@ -137,7 +137,7 @@ def test_vae(run):
     header = open_header(run.vae_weights, WeightsHeader, network="VAE", game="doomrnn")
     assert header.config["latent_size"] == 8
     assert header.preprocessing == 1
-    rows = read_json_lines(run.vae / "metrics.jsonl")
+    rows = read_json_lines(run.vae / "metrics.jsonl", "write it anew")
     assert [row["epoch"] for row in rows] == [1, 2]
     assert rows[1]["loss"] < rows[0]["loss"]
     assert all(np.isfinite(row["mse"]) for row in rows)
@@ -208,7 +208,7 @@ def test_controller(run):
     for score in result["scores"].values():
         assert score["episodes"] == 3
         assert score["interval"][0] <= score["mean"] <= score["interval"][1]
-    rows = read_json_lines(run.search / "metrics.jsonl")
+    rows = read_json_lines(run.search / "metrics.jsonl", "write it anew")
     assert [row["generation"] for row in rows] == [1, 2]
     assert b"ftyp" in (run.search / "film.mp4").read_bytes()[:12]
     check_run_folder(run.search)
@@ -295,7 +295,7 @@ def test_report(run, tmp_path):
 
 def test_the_search_is_a_curve_over_all_generations(run):
     curves, *labels = generation_curves(run.search)
-    history = read_json_lines(run.search / "metrics.jsonl")
+    history = read_json_lines(run.search / "metrics.jsonl", "write it anew")
     assert curves["mean of the candidates, in the dream"] == ([1, 2], [r["mean"] for r in history])
     assert curves["best of the candidates, in the dream"] == ([1, 2], [r["best"] for r in history])
     for name in ("dream", "game"):

@@ -104,7 +104,8 @@ class Search:
     def resume(self) -> None:
         """Continue where an earlier start was stopped."""
         if self.evolution.resume():
-            self.history = read_json_lines(self.log)[: self.evolution.generation]
+            rows = read_json_lines(self.log, "add --new_model to start afresh")
+            self.history = rows[: self.evolution.generation]
 
     def generation(self) -> None:
         """Ask, judge, tell; every `eval_every` generations score the mean; save."""

@@ -1,12 +1,11 @@
 """Scores of every method against exact truth, in worlds that none has seen."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from reverie.artifacts import InputError, write_json, write_text
+from reverie.artifacts import InputError, read_json, write_json, write_text
 from reverie.games import game_class
 from reverie.masks.labelled_frames import Moments
 from reverie.masks.measures import best_threshold, cell_means, judge
@@ -178,11 +177,8 @@ def read_scores(folders: list[Path]) -> list[dict]:
     Raises:
         InputError: one of them was not evaluated.
     """
-    paths = [folder / SCORES for folder in folders]
-    for path in paths:
-        if not path.is_file():
-            raise InputError(f"{path}: not there; run 06_critic_masks.py evaluate first")
-    return [json.loads(path.read_text()) for path in paths]
+    mend = "run 06_critic_masks.py evaluate first"
+    return [read_json(folder / SCORES, mend, "methods") for folder in folders]
 
 
 def compare(folders: list[Path]) -> str:

@@ -1,14 +1,13 @@
 """The study of masks: what stage 6 wrote, as figures and pictures."""
 
 import csv
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from reverie.artifacts import InputError
+from reverie.artifacts import InputError, read_json
 from reverie.backend import compiled
 from reverie.masks.edits import repainted
 from reverie.masks.evaluation import compare, gallery_rows, known_mask, open_gallery, read_scores
@@ -145,12 +144,10 @@ def failures(folder: Path) -> dict[str, np.ndarray]:
 
 def edits_table(folder: Path) -> "Markdown":
     """Show what critic and truth say of frames before and after they were repainted."""
-    path = folder / "inject.json"
-    if not path.is_file():
-        raise InputError(f"{path}: not there; run 06_critic_masks.py inject first")
+    edits = read_json(folder / "inject.json", "run 06_critic_masks.py inject first")
     rows = [
         {"frames": f"{numbers['frames']} {name}", "seen by": seer} | numbers[seer]
-        for name, numbers in json.loads(path.read_text()).items()
+        for name, numbers in edits.items()
         for seer in numbers
         if seer != "frames"
     ]

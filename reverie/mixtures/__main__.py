@@ -111,9 +111,9 @@ def _is_done(args: argparse.Namespace, rnn_weights: Path) -> bool:
 def _are_collected(args: argparse.Namespace, names: list[str]) -> bool:
     try:
         whole = json.loads((args.output_folder / "analysis.json").read_text())
+        return list(whole["networks"]) == names
     except (FileNotFoundError, *UNREADABLE):
         return False
-    return list(whole["networks"]) == names
 
 
 def analyse(args: argparse.Namespace, waiting: list[Path], episodes: list) -> None:

@@ -1,11 +1,10 @@
 """What temperature does to a dream of a controller: its look, its length, the score it promises."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 
-from reverie.artifacts import UNREADABLE, InputError, require_file
+from reverie.artifacts import InputError, read_json
 from reverie.controllers.controller import MEND, Controller, load_controller
 from reverie.controllers.film import film_dream
 from reverie.dreams.dream import Dream, DreamOptions
@@ -76,8 +75,7 @@ def game_score(path: Path) -> dict:
     Raises:
         InputError: the file is missing or something else.
     """
-    path = require_file(Path(path), "scores", MEND)
     try:
-        return json.loads(path.read_text())["scores"]["game"]
-    except UNREADABLE as error:
-        raise InputError(f"{path}: damaged, or no scores of stage 5 ({error}); {MEND}") from error
+        return read_json(Path(path), MEND, "scores")["scores"]["game"]
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path}: no scores of stage 5 ({error}); {MEND}") from error

@@ -1,10 +1,9 @@
 """Training performance across runs, from their `metrics.jsonl` and `config.json`."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from reverie.artifacts import UNREADABLE, InputError, read_json_lines
+from reverie.artifacts import UNREADABLE, InputError, read_json, read_json_lines
 from reverie.runs import CONFIG, METRICS
 
 MEND = "name folders that 04_train_rnn.py wrote"
@@ -63,9 +62,9 @@ def _runs_in(folder: Path) -> list[Path]:
 
 def _read(folder: Path) -> TrainingRun:
     try:
-        config = json.loads((folder / CONFIG).read_text())
+        config = read_json(folder / CONFIG, MEND)
         flags, latents = config["arguments"], config["inputs"]["latents"]["hash"]
-        rows = read_json_lines(folder / METRICS)
+        rows = read_json_lines(folder / METRICS, MEND)
         run = TrainingRun(
             name=folder.name,
             mixtures=flags["num_mixtures"],

@@ -9,7 +9,6 @@ They remember how they were trained, and which file their VAE is in now.
 """
 
 import argparse
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from reverie.artifacts import UNREADABLE, InputError, file_hash
+from reverie.artifacts import file_hash, read_json
 from reverie.flags import artifact
 from reverie.hdf5 import atomic_hdf5
 from reverie.headers import (
@@ -125,14 +124,11 @@ def origin(weights: Path) -> dict:
         InputError: what the run has left is damaged.
     """
     found = {}
-    for file, keys in ((CONFIG, ("command", "git_revision")), (SCORES, None)):
+    for file, keys in ((CONFIG, ("command", "git_revision")), (SCORES, ())):
         path = weights.parent / file
         if path.is_file():
-            try:
-                content = json.loads(path.read_text())
-                found |= {key: content[key] for key in keys} if keys else {"scores": content}
-            except UNREADABLE as error:
-                raise InputError(f"{path}: damaged ({error}); move it away") from error
+            content = read_json(path, "move it away", *keys)
+            found |= {key: content[key] for key in keys} if keys else {"scores": content}
     return {"origin": found}
 
 

@@ -2,14 +2,14 @@
 
 import base64
 import html
-import json
 from pathlib import Path
 
-from reverie.artifacts import read_json_lines, write_text
+from reverie.artifacts import read_json, read_json_lines, write_text
 from reverie.reports.plots import save_curves
 from reverie.reports.scores import sentence
 from reverie.runs import CONFIG, METRICS, SCORES, RunFolder
 
+MEND = "run the stage again with --new_model"
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 img, video { max-width: 100%; image-rendering: pixelated; }
@@ -37,7 +37,7 @@ POLICIES = {
 
 def write_report(folder: RunFolder) -> None:
     """Write a page about a finished run that needs no other file."""
-    scores = json.loads((folder.search / SCORES).read_text())["scores"]
+    scores = read_json(folder.search / SCORES, MEND, "scores")["scores"]
     head = [
         "<h1>A controller evolved in a dream</h1>",
         f"<p><b>In the game the controller scores {sentence(scores['game'])}.</b><br>"
@@ -51,7 +51,7 @@ def write_report(folder: RunFolder) -> None:
 
 
 def _controller(folder: RunFolder) -> list[str]:
-    result = json.loads((folder.search / SCORES).read_text())
+    result = read_json(folder.search / SCORES, MEND, "scores")
     curves = folder.search / "generations.png"
     save_curves(curves, *generation_curves(folder.search))
     return [
@@ -82,8 +82,8 @@ def generation_curves(folder: Path) -> tuple[dict[str, tuple], str, str]:
     Returns:
         The curves by name, and the labels of both axes.
     """
-    place = json.loads((folder / CONFIG).read_text())["arguments"]["train_in"]
-    rows = read_json_lines(folder / METRICS) if (folder / METRICS).exists() else []
+    place = read_json(folder / CONFIG, MEND, "arguments")["arguments"]["train_in"]
+    rows = read_json_lines(folder / METRICS, MEND) if (folder / METRICS).exists() else []
     numbers = [row["generation"] for row in rows]
     curves = {
         f"{name} of the candidates, in the {place}": (numbers, [row[name] for row in rows])
@@ -123,7 +123,7 @@ def _survival_row(name: str, row: dict) -> list:
 
 def _vae(folder: RunFolder) -> list[str]:
     last = sorted((folder.vae / "reconstructions").glob("*.png"))[-1]
-    rows = read_json_lines(folder.vae / METRICS)
+    rows = read_json_lines(folder.vae / METRICS, MEND)
     names = [name for name in rows[-1] if name.startswith("mse")]
     table = [[row["epoch"], *(f"{row[n]:.4f}" for n in names)] for row in rows]
     return [
@@ -135,7 +135,7 @@ def _vae(folder: RunFolder) -> list[str]:
 
 
 def _rnn(folder: RunFolder) -> list[str]:
-    scores = json.loads((folder.rnn / SCORES).read_text())
+    scores = read_json(folder.rnn / SCORES, MEND, "latent_size", "nats_per_frame")
     size = scores["latent_size"]
     rows = [[n, f"{v:.2f}", f"{v / size:.3f}"] for n, v in scores["nats_per_frame"].items()]
     return [
@@ -150,7 +150,8 @@ def _costs(folder: RunFolder) -> list[str]:
     """Return a table of the time that each stage took, if it was recorded."""
     if not folder.costs.exists():
         return []
-    costs = {STAGE_NAMES[s]: cost for s, cost in json.loads(folder.costs.read_text()).items()}
+    costs = read_json(folder.costs, "remove it")
+    costs = {STAGE_NAMES[stage]: cost for stage, cost in costs.items()}
     keys = ("seconds", "processor_seconds")
     costs["all"] = {key: sum(cost[key] for cost in costs.values()) for key in keys}
     rows = [[name, *(f"{cost[key] / 60:.1f}" for key in keys)] for name, cost in costs.items()]
