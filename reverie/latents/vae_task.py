@@ -15,7 +15,8 @@ from reverie.latents.encoding import reconstruct, reconstruction_errors
 from reverie.models.vae import VAE
 from reverie.reports.plots import evenly, save_picture, tile
 from reverie.rollouts.frames import FrameStream, split_episodes
-from reverie.rollouts.storage import episode_lengths, rollouts_identity
+from reverie.rollouts.identity import rollouts_identity
+from reverie.rollouts.storage import episode_lengths
 from reverie.runs import VAE_WEIGHTS
 from reverie.seeds import seed_32
 from reverie.training.streams import ArrayStream
