@@ -1,10 +1,10 @@
-"""Stage 6: let a critic point at what is rewarding in a frame, and score it against the truth.
+"""Stage 6: masks of what is rewarding in a frame, from a critic, scored against the ground truth.
 
-Reads the rollouts of stage 1 and writes, below `<savefolder>/`, a critic of whole frames and one of
-single places, a VAE that repaints frames with another value, masks that a critic guides,
+Reads the rollouts of stage 1 and writes, below `<savefolder>/`, a critic of whole frames, one of
+small regions, a VAE that is conditioned on values, mask networks that are guided by the critic,
 `scores.json`, `table.md` and pictures. The same command again continues; `--new_model` starts
-afresh. `all` is the training of each (`train-ceiling`: by exact masks, what can be reached), then
-`evaluate` and `inject`.
+afresh. `all` is the training of each (`train-ceiling` is the supervised upper bound, trained on
+exact masks), then `evaluate` and `inject`.
 
     # play that meets trees, and a few minutes' try
     python 01_generate_data.py crafter --policy gatherer --total_episodes 30 --batch_size 10 \\

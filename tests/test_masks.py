@@ -253,7 +253,7 @@ def test_a_run_leaves_everything(masks_run):
     learned = ("local critic", "critic-VAE", "guided masks")
     refinable = ("colour distance", "gradient saliency", *learned)
     both = [name for method in refinable for name in (method, f"{method}, refined")]
-    assert list(scores["methods"]) == ["full mask", *both, "exact masks (ceiling)"]
+    assert list(scores["methods"]) == ["full mask", *both, "exact masks (supervised upper bound)"]
     whole = scores["methods"]["full mask"]["pixels"]["all"]
     assert whole["iou"] == pytest.approx(scores["truth_share"])
     assert whole["recall"] == 1.0

@@ -16,7 +16,7 @@ from reverie.reports.plots import SHOWN, evenly, save_picture, tile
 from reverie.runs import SCORES
 from reverie.stage import progress, stop_signal
 
-UNREFINED = ("full mask", "exact masks (ceiling)")
+UNREFINED = ("full mask", "exact masks (supervised upper bound)")
 DAYLIGHT = 0.5  # below it Crafter's frames grow dark and noisy
 HEADER = ("iou", "frame_iou", "precision", "recall")
 

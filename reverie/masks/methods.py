@@ -84,7 +84,7 @@ LEARNED = {  # name of the method, class of its network and what makes scores of
     "local": ("local critic", "LocalCritic", masking),
     "vae": ("critic-VAE", "CriticVAE", counterfactual),
     "masks": ("guided masks", "GuidedMaskNet", masking),
-    "ceiling": ("exact masks (ceiling)", "UNet", masking),
+    "ceiling": ("exact masks (supervised upper bound)", "UNet", masking),
 }
 
 
