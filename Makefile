@@ -33,8 +33,9 @@ browser:
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium > /dev/null; \
 	fi || true
 
+# In the order of their names: by number of tests, the few long ones would come last and alone.
 test: $(VENV)/.dev browser
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
