@@ -26,7 +26,7 @@ from pathlib import Path
 
 from reverie.artifacts import InputError, file_hash, require_file
 from reverie.cores import usable_cores
-from reverie.flags import artifact
+from reverie.flags import artifact, non_negative_int, positive_int, seed
 from reverie.games import add_game_flags, game_class, game_options
 from reverie.rollouts.policies import CONTROLLER, POLICIES
 from reverie.rollouts.recording import Player, Recorder, named_player
@@ -43,11 +43,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("game", help="the game to play, e.g. doomrnn")
     data = parser.add_argument_group("data")
     data.add_argument("--store_folder", type=Path, default=ROLLOUTS_FOLDER)
-    data.add_argument("--total_episodes", type=int, default=200, help="episodes in all")
-    data.add_argument("--batch_size", type=int, default=200, help="episodes a file")
-    data.add_argument("--start_batch", type=int, default=0, help="number of the first file")
+    data.add_argument("--total_episodes", type=positive_int, default=200, help="episodes in all")
+    data.add_argument("--batch_size", type=positive_int, default=200, help="episodes a file")
+    data.add_argument(
+        "--start_batch", type=non_negative_int, default=0, help="number of the first file"
+    )
     play = parser.add_argument_group("play")
-    play.add_argument("--time_steps", type=int, help="longest episode; default: the game's own")
+    play.add_argument(
+        "--time_steps", type=positive_int, help="longest episode; default: the game's own"
+    )
     play.add_argument(
         "--policy",
         default="held_random",
@@ -56,17 +60,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     where = "where it is not at the place that the controller names"
     play.add_argument("--vae_weights", type=artifact, help=f"a controller's VAE, {where}")
     play.add_argument("--rnn_weights", type=artifact, help=f"its MDN-RNN, {where}")
-    play.add_argument("--seed", type=int, default=0, help="decides every episode")
+    play.add_argument("--seed", type=seed, default=0, help="decides every episode")
     play.add_argument("--render", action="store_true", help="show the game in a window")
-    play.add_argument("--workers", type=int, default=usable_cores(), help="games at a time")
+    play.add_argument(
+        "--workers", type=positive_int, default=usable_cores(), help="games at a time"
+    )
     add_game_flags(parser)
-    args = parser.parse_args(argv)
-    for flag in ("total_episodes", "batch_size", "time_steps", "workers"):
-        if getattr(args, flag) is not None and getattr(args, flag) < 1:
-            parser.error(f"--{flag} must be at least 1")
-    if args.start_batch < 0:
-        parser.error("--start_batch must not be negative")
-    return args
+    return parser.parse_args(argv)
 
 
 def make_player(args: argparse.Namespace) -> tuple[Player, str]:
@@ -95,20 +95,21 @@ def main(argv: list[str] | None = None) -> None:
     recorder = Recorder(args.store_folder, args.game, player, policy, args.seed, options)
     args.store_folder.mkdir(parents=True, exist_ok=True)
     starts = range(0, args.total_episodes, args.batch_size)
-    batches = [(args.start_batch + n, start) for n, start in enumerate(starts)]
-    sizes = {b: min(args.batch_size, args.total_episodes - start) for b, start in batches}
-    todo = [b for b, _ in batches if not recorder.is_done(b, sizes[b])]
+    sizes = [min(args.batch_size, args.total_episodes - start) for start in starts]
+    batches = enumerate(sizes, args.start_batch)
+    jobs = [(batch, batch * args.batch_size, size) for batch, size in batches]
+    todo = [job for job in jobs if not recorder.is_done(*job)]
     if not todo:
-        print(f"nothing to do: all {len(batches)} batches lie in {args.store_folder}")
+        print(f"nothing to do: all {len(jobs)} batches lie in {args.store_folder}")
         return
     window = {"render": True} if args.render else {}
     with GameWorkers(args.game, options | window, args.workers) as workers:
-        for batch in todo:
-            recorder.record(workers, batch, batch * args.batch_size, sizes[batch])
+        for job in todo:
+            recorder.record(workers, *job)
     rate = recorder.steps / recorder.seconds
     print(
         f"recorded {recorder.episodes} episodes, {recorder.steps} steps, {rate:.0f} steps/s, in "
-        f"{args.store_folder} ({len(batches) - len(todo)} batches were there already)"
+        f"{args.store_folder} ({len(jobs) - len(todo)} batches were there already)"
     )
 
 

@@ -10,6 +10,7 @@ import errno
 import json
 import math
 import os
+import re
 import types
 import typing
 import zipfile
@@ -518,6 +519,7 @@ def parse(kind: type[Fields], raw: dict, fail: Callable[[str], Any]) -> Fields:
     return kind(**values)
 
 
+LONG = re.compile(r"\d{19,}")  # numbers of more than 64 bits, see `write_header`
 WORDS = {str: "text", int: "a whole number from 0 on", float: "a number", bool: "true or false"}
 
 
@@ -531,6 +533,8 @@ def _typed(value: Any, hint: Any, name: str, fail: Callable[[str], Any]) -> Any:
         return tuple(_typed(item, typing.get_args(hint)[0], name, fail) for item in value)
     if hint is float and type(value) is int:
         value = float(value)
+    if hint is int and isinstance(value, str) and LONG.fullmatch(value):
+        value = int(value)
     if (
         type(value) is not hint
         or (hint is float and not math.isfinite(value))
@@ -685,7 +689,7 @@ def write_header(file: h5py.File, header: Header) -> None:
     """Write a header as attributes of an HDF5 file, in the place of one that is there."""
     whole = header_table(header)
     if isinstance(header, RolloutsHeader):
-        attributes = {k: _text(v) if isinstance(v, dict) else v for k, v in whole.items()}
+        attributes = {k: _stored(v) for k, v in whole.items()}
     elif isinstance(header, LabelledFramesHeader):
         attributes = {"header": _text(whole)}
     else:
@@ -694,6 +698,13 @@ def write_header(file: h5py.File, header: Header) -> None:
         attributes = {k: _text(v) if isinstance(v, dict) else v for k, v in attributes.items()}
         attributes["notes"] = _text(whole)
     file.attrs.update({"schema": SCHEMA, "kind": header.kind} | attributes)
+
+
+def _stored(value: Any) -> Any:
+    """Return a value as HDF5 stores it: tables and numbers of more than 64 bits as text."""
+    if isinstance(value, dict):
+        return _text(value)
+    return str(value) if isinstance(value, int) and value >= 2**63 else value
 
 
 def header_table(header: Header) -> dict:

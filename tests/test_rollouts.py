@@ -9,6 +9,7 @@ from helpers import OPTIONS, cuts, make_episode, write_batch
 
 from reverie.artifacts import Damaged, InputError
 from reverie.headers import RolloutsHeader, open_header, space_fault
+from reverie.rollouts.policies import episode_seeds
 from reverie.rollouts.recording import Recorder
 from reverie.rollouts.storage import (
     EpisodeBuilder,
@@ -17,6 +18,7 @@ from reverie.rollouts.storage import (
     find_batches,
     is_whole,
     iterate_episodes,
+    merge_episodes,
     write_episode,
 )
 
@@ -168,12 +170,12 @@ def test_wrong_frames_are_named(tmp_path, shape):
 
 def test_parts_of_a_whole_batch_are_removed(tmp_path):
     """Its writer may have been killed between the batch and the end of its parts."""
-    path = write_batch(tmp_path, [3, 5])
-    parts = path.with_name(".doomrnn_0.parts")
-    parts.mkdir()
-    write_episode(parts / "00000.h5", make_episode(3))
-    (parts / "recording.json").write_text("{}")
     recorder = Recorder(tmp_path, "doomrnn", None, "held_random", 0, OPTIONS)
-    assert recorder.is_done(0, 2)
+    path, parts = tmp_path / "doomrnn_0.h5", tmp_path / ".doomrnn_0.parts"
+    for index, seed in enumerate(episode_seeds(0, 0, 2)):
+        write_episode(parts / f"{index:05d}.h5", make_episode(3, seed=seed))
+    merge_episodes(sorted(parts.iterdir()), path, recorder.header())
+    (parts / "recording.json").write_text("{}")
+    assert recorder.is_done(0, 0, 2)
     assert not parts.exists()
     assert path.exists()

@@ -1,6 +1,7 @@
 """Record batches of whole episodes: each episode is safe the moment it ends."""
 
 import contextlib
+import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -14,10 +15,18 @@ from reverie.headers import RolloutsHeader, header_text
 from reverie.locks import NAME as LOCK
 from reverie.locks import owned
 from reverie.rollouts.policies import episode_seeds
-from reverie.rollouts.storage import batch_path, check_batch, file_stem, is_whole, merge_episodes
+from reverie.rollouts.storage import (
+    batch_path,
+    batch_seeds,
+    check_batch,
+    file_stem,
+    is_whole,
+    merge_episodes,
+)
 from reverie.rollouts.workers import GameWorkers
 from reverie.stage import progress, stop_signal
 
+HDF5 = b"\x89HDF\r\n\x1a\n"  # how its files begin
 ROUNDS = 4  # episodes, on average, that each of the games played together plays in a row
 Player = Callable[[GameWorkers, list[tuple[int, Path]]], Iterator[int]]
 
@@ -48,7 +57,7 @@ class Recorder:
 
     Finished batches are skipped and finished episodes of an unfinished batch are kept: they lie in
     `.<game>_<batch>.parts` until the batch is whole. A damaged batch is set aside and recorded
-    anew.
+    anew. One process at a time records a batch; another is refused.
 
     Args:
         folder: where the batches go.
@@ -64,14 +73,22 @@ class Recorder:
     ) -> None:
         self.folder, self.game, self.player = Path(folder), game, player
         self.policy, self.seed, self.options = policy, seed, options
-        self.episodes = self.steps = self.skipped = 0
+        self.episodes = self.steps = 0
         self.seconds = 0.0
 
-    def is_done(self, batch: int, size: int) -> bool:
-        """Tell whether a batch needs no work, and set a damaged one aside.
+    def is_done(self, batch: int, start: int, count: int) -> bool:
+        """Tell whether a batch holds its episodes, and set a damaged one aside.
+
+        Only damage is damage: what is locked, forbidden, somebody else's or holds what the game
+        itself gave is left as it is.
+
+        Args:
+            batch: its number.
+            start: number of its first episode in the run.
+            count: how many it shall have.
 
         Raises:
-            InputError: a sound batch is there but was recorded otherwise.
+            InputError: a file is there that cannot be read, is not ours, or was recorded otherwise.
         """
         path = batch_path(self.folder, self.game, batch)
         if not path.exists():
@@ -79,21 +96,32 @@ class Recorder:
         try:
             header = check_batch(path, self.game)
         except Damaged as error:
-            aside = path.with_suffix(".damaged")
-            path.rename(aside)
-            print(f"set aside as {aside.name}: {error}")
+            _check_ours(path)
+            with owned(self._parts(batch)):
+                print(f"set aside as {_set_aside(path).name}: {error}")
             return False
-        self._check_same_recording(path, header, size)
+        self._check_same_recording(path, header, start, count)
+        if header.total_episodes < count:
+            return False
         self._remove_parts(batch)
         return True
 
-    def _check_same_recording(self, path: Path, found: RolloutsHeader, size: int) -> None:
-        for name, value in vars(replace(self.header(), total_episodes=size)).items():
+    def _check_same_recording(
+        self, path: Path, found: RolloutsHeader, start: int, count: int
+    ) -> None:
+        """Check that a batch holds episodes of this run, as many as are asked for or fewer."""
+        here = vars(replace(self.header(), total_episodes=min(found.total_episodes, count)))
+        for name, value in here.items():
             if getattr(found, name) != value:
                 raise InputError(
-                    f"{path}: recorded with {name} {getattr(found, name)}, not {value}; choose "
-                    "another --store_folder or --start_batch, or delete the file"
+                    f"{path}: recorded with {name} {getattr(found, name)}, not {value}; repeat "
+                    "the flags of that recording, or choose another --store_folder or --start_batch"
                 )
+        if batch_seeds(path) != episode_seeds(self.seed, start, found.total_episodes):
+            raise InputError(
+                f"{path}: recorded with another --batch_size, its episodes are others of the run; "
+                "repeat that --batch_size, or choose another --store_folder or --start_batch"
+            )
 
     def header(self) -> RolloutsHeader:
         """Return what every batch of this recording says of itself."""
@@ -113,24 +141,30 @@ class Recorder:
     def record(self, workers: GameWorkers, batch: int, start: int, count: int) -> None:
         """Record episodes `start` to `start + count - 1` of the run as one batch.
 
+        A batch that holds the first of them grows.
+
         Raises:
             InputError: another process is recording this batch.
         """
         begin = time.perf_counter()
-        path = batch_path(self.folder, self.game, batch)
-        parts = self._parts(batch)
+        path, parts = batch_path(self.folder, self.game, batch), self._parts(batch)
         remove_unfinished(self.folder)
         with owned(parts):
-            self._check_parts(parts)
-            seeds = episode_seeds(self.seed, start, count)
-            jobs = [(seed, parts / f"{index:05d}.h5") for index, seed in enumerate(seeds)]
-            merge_episodes(self._episodes(workers, jobs, path.name), path, self.header())
+            if not self.is_done(batch, start, count):  # another process may have done it meanwhile
+                earlier = path if path.exists() else None
+                there = len(batch_seeds(path)) if earlier else 0
+                self._check_parts(parts)
+                seeds = list(enumerate(episode_seeds(self.seed, start, count)))[there:]
+                jobs = [(seed, parts / f"{index:05d}.h5") for index, seed in seeds]
+                episodes = self._episodes(workers, jobs, path.name)
+                merge_episodes(episodes, path, self.header(), earlier)
             _clear(parts)
         with contextlib.suppress(OSError):  # another process may have begun to own it
             parts.rmdir()
         self.seconds += time.perf_counter() - begin
 
     def _parts(self, batch: int) -> Path:
+        """Return the folder of the finished episodes of a batch that is not whole."""
         return self.folder / f".{file_stem(self.game)}_{batch}.parts"
 
     def _remove_parts(self, batch: int) -> None:
@@ -178,3 +212,25 @@ def _clear(folder: Path) -> None:
     for path in folder.iterdir():
         if path.name != LOCK:
             path.unlink()
+
+
+def _check_ours(path: Path) -> None:
+    """Check that a damaged file was written by this stage as far as that can be told.
+
+    Raises:
+        InputError: it is not HDF5 at all, and not one whose beginning a power cut has emptied.
+    """
+    with open(path, "rb") as file:
+        beginning = file.read(len(HDF5))
+    if beginning != HDF5[: len(beginning)] and any(beginning):
+        raise InputError(
+            f"{path}: not HDF5, so it is not ours to replace; move it away, or choose another "
+            "--store_folder or --start_batch"
+        )
+
+
+def _set_aside(path: Path) -> Path:
+    """Rename a damaged file to a name that nothing has."""
+    names = (path.with_suffix(f".damaged{f'_{n}' if n > 1 else ''}") for n in itertools.count(1))
+    aside = next(name for name in names if not name.exists())
+    return path.rename(aside)

@@ -115,7 +115,9 @@ def is_whole(path: Path) -> bool:
         return False
 
 
-def merge_episodes(parts: Iterable[Path], path: Path, header: RolloutsHeader) -> None:
+def merge_episodes(
+    parts: Iterable[Path], path: Path, header: RolloutsHeader, earlier: Path | None = None
+) -> None:
     """Join files of one episode each into a batch, atomically.
 
     Args:
@@ -123,12 +125,23 @@ def merge_episodes(parts: Iterable[Path], path: Path, header: RolloutsHeader) ->
             comes.
         path: the batch.
         header: what the batch says of itself; the number of episodes is filled in.
+        earlier: a batch whose episodes come first, `path` itself if it grows.
     """
     with atomic_hdf5(path) as file:
-        for index, part in enumerate(parts):
+        if earlier is not None:
+            with h5py.File(earlier, "r") as source:
+                for name in sorted(source):
+                    source.copy(name, file, name)
+        for part in parts:
             with h5py.File(part, "r") as source:
-                source.copy("episode", file, f"episode_{index:05d}")
+                source.copy("episode", file, f"episode_{len(file):05d}")
         write_header(file, replace(header, total_episodes=len(file)))
+
+
+def batch_seeds(path: Path) -> list[int]:
+    """Return the seeds of a batch's episodes, in order."""
+    with h5py.File(path, "r") as file:
+        return [int(file[name].attrs.get("seed", -1)) for name in sorted(file)]
 
 
 def batch_path(folder: Path, game: str, batch: int) -> Path:
