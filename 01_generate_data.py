@@ -22,12 +22,16 @@ continue after an interruption; the data do not depend on the number of workers.
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from reverie.artifacts import InputError, file_hash, require_file
 from reverie.cores import usable_cores
 from reverie.flags import artifact, non_negative_int, positive_int, seed
 from reverie.games import add_game_flags, game_class, game_options
+from reverie.games.game import FRAME_SIZES, frame_shape
+from reverie.headers import ControllerHeader, WeightsHeader, find_networks, open_header
+from reverie.networks import FRAME_SHAPE, written_size
 from reverie.rollouts.policies import CONTROLLER, POLICIES
 from reverie.rollouts.recording import Player, Recorder, named_player
 from reverie.rollouts.workers import GameWorkers
@@ -60,6 +64,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     where = "where it is not at the place that the controller names"
     play.add_argument("--vae_weights", type=artifact, help=f"a controller's VAE, {where}")
     play.add_argument("--rnn_weights", type=artifact, help=f"its MDN-RNN, {where}")
+    play.add_argument(
+        "--frame_size",
+        type=int,
+        choices=FRAME_SIZES,
+        help="rows and columns of a frame; default: 64, or what the controller's VAE sees",
+    )
     play.add_argument("--seed", type=seed, default=0, help="decides every episode")
     play.add_argument("--render", action="store_true", help="show the game in a window")
     play.add_argument(
@@ -69,13 +79,36 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def frames_to_record(args: argparse.Namespace) -> Sequence[int]:
+    """Return the shape of the frames: what the flag says, or what a controller's VAE sees.
+
+    Raises:
+        InputError: there is no such policy or controller, or its VAE sees other frames than asked.
+    """
+    asked = frame_shape({"frame_size": args.frame_size}) if args.frame_size else None
+    names = (*POLICIES, *game_class(args.game).policies)
+    if args.policy in names:
+        return asked or FRAME_SHAPE
+    path = require_file(
+        Path(args.policy), "policy or controller", f"choose from {', '.join(names)}"
+    )
+    header = open_header(path, ControllerHeader, game=args.game)
+    vae, _ = find_networks(path, header, args.vae_weights, args.rnn_weights)
+    seen = open_header(vae, WeightsHeader, network="VAE").frame_shape
+    if asked not in (None, seen):
+        raise InputError(
+            f"--frame_size {args.frame_size}: {vae} sees frames of {written_size(seen)} pixels; "
+            "leave the flag away"
+        )
+    return seen
+
+
 def make_player(args: argparse.Namespace) -> tuple[Player, str]:
     """Return what plays the episodes, and how rollouts call it: by name, a controller by hash."""
     policy, game = args.policy, game_class(args.game)
-    names = (*POLICIES, *game.policies)
-    if policy in names:
+    if policy in (*POLICIES, *game.policies):
         return named_player(policy, game.at_once), policy
-    path = require_file(Path(policy), "policy or controller", f"choose from {', '.join(names)}")
+    path = Path(policy)
     from reverie.controllers.agents import agent_player
 
     player = agent_player(path, args.game, args.vae_weights, args.rnn_weights)
@@ -86,7 +119,7 @@ def make_player(args: argparse.Namespace) -> tuple[Player, str]:
 def main(argv: list[str] | None = None) -> None:
     """Record the batches that are not there yet."""
     args = parse_args(argv)
-    options = game_options(args)
+    options = game_options(args, frames_to_record(args))
     if args.render and not game_class(args.game, options).windowed:
         raise InputError(f"--render: {args.game} has no window; leave the flag away")
     if args.render and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):

@@ -26,10 +26,12 @@ import sys
 from pathlib import Path
 
 from reverie import flags
+from reverie.artifacts import InputError
 from reverie.backend import start_backend
 from reverie.games import game_class
-from reverie.headers import WeightsHeader, open_header
+from reverie.headers import RolloutsHeader, WeightsHeader, check_frames, open_header
 from reverie.latents.encoding import DEFAULTS
+from reverie.networks import frame_fault
 from reverie.rollouts.storage import find_batches
 from reverie.runs import ROLLOUTS_FOLDER, VAE_FOLDER
 from reverie.stage import conduct
@@ -71,18 +73,26 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def check(args: argparse.Namespace) -> list[Path]:
     """Check everything that is read; return the rollouts."""
-    if args.initial_weights:
-        game = args.environment_name
-        header = open_header(args.initial_weights, WeightsHeader, network="VAE", game=game)
-        expected = {name: getattr(args, name) for name in ("architecture", "latent_size")}
-        check_initial(args.initial_weights, header.config, expected)
-    return find_batches(
+    paths = find_batches(
         args.input_data_folder,
         args.environment_name,
         args.start_batch,
         args.max_batch,
         game_class(args.environment_name).preprocessing,
     )
+    shape = open_header(paths[0], RolloutsHeader).frame_shape
+    if fault := frame_fault(args.architecture, shape):
+        raise InputError(
+            f"{paths[0]}: {fault}; choose --architecture patch, or record with "
+            "01_generate_data.py --frame_size"
+        )
+    if args.initial_weights:
+        game = args.environment_name
+        header = open_header(args.initial_weights, WeightsHeader, network="VAE", game=game)
+        expected = {name: getattr(args, name) for name in ("architecture", "latent_size")}
+        check_initial(args.initial_weights, header.config, expected)
+        check_frames(paths[0], shape, args.initial_weights, header)
+    return paths
 
 
 @conduct

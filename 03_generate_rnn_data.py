@@ -31,7 +31,13 @@ import numpy as np
 
 from reverie.artifacts import InputError, file_hash, write_config
 from reverie.flags import non_negative_int, share
-from reverie.headers import LatentsHeader, RolloutsHeader, WeightsHeader, open_header
+from reverie.headers import (
+    LatentsHeader,
+    RolloutsHeader,
+    WeightsHeader,
+    check_frames,
+    open_header,
+)
 from reverie.latents.storage import Latents, merge_latents, write_part
 from reverie.locks import owned
 from reverie.rollouts.identity import rollouts_identity
@@ -78,7 +84,7 @@ def encode_batch(path: Path, encoder: "Encoder") -> tuple[dict[str, np.ndarray],
     columns: dict[str, list[np.ndarray]] = {}
     lengths = []
     for _, name, group in iterate_episodes([path]):
-        mu, logvar = encoder(group["observations"][:])
+        mu, logvar = encoder(group["observations"])
         rows = {"mu": mu.astype(np.float16), "logvar": logvar.astype(np.float16)}
         rows |= {key: group[key][:] for key in STEP_KEYS}
         infos = group["infos"].items() if "infos" in group else ()
@@ -119,6 +125,7 @@ def main(argv: list[str] | None = None) -> None:
     result = args.savefolder / LATENTS
     folder = result.parent
     headers = [open_header(path, RolloutsHeader) for path in paths]
+    check_frames(args.obs_folder, headers[0].frame_shape, args.loaded_vae_weights, vae)
     header = latents_header(vae, headers, file_hash(args.loaded_vae_weights))
     header = replace(header, batches=rollouts_identity(paths))
     if result.exists() and _same(result, header):

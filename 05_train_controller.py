@@ -32,7 +32,7 @@ from reverie.artifacts import write_config
 from reverie.controllers.controller import FEATURES, load_controller
 from reverie.cores import usable_cores
 from reverie.games import add_game_flags, game_class, game_options
-from reverie.headers import open_networks
+from reverie.headers import WeightsHeader, open_header, open_networks
 from reverie.locks import owned
 from reverie.rollouts.workers import GameWorkers
 from reverie.runs import CONTROLLER_FOLDER, SCORES
@@ -90,7 +90,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Evolve until all generations are done, then score and film the mean of the search."""
     args = parse_args(argv)
-    options = game_options(args)
+    vae = open_header(args.vae_weights, WeightsHeader, network="VAE")
+    options = game_options(args, vae.frame_shape)
     args.time_steps = options["time_steps"]
     preprocessing = game_class(args.game, options).preprocessing
     networks = args.vae_weights, args.rnn_weights

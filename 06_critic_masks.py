@@ -31,6 +31,7 @@ from pathlib import Path
 from reverie import flags
 from reverie.backend import start_backend
 from reverie.games import game_class
+from reverie.headers import RolloutsHeader, open_header
 from reverie.masks.labelled_frames import Choice, Moments, open_moments
 from reverie.rollouts.storage import find_batches
 from reverie.runs import MASKS_FOLDER, ROLLOUTS_FOLDER
@@ -72,7 +73,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add("--seed", type=flags.seed, default=0)
     add("--new_model", action="store_true", help="start afresh")
     add = parser.add_argument_group("masks and table").add_argument
-    add("--image", type=Path, help="a frame, 64x64")
+    add("--image", type=Path, help="a frame as it is recorded")
     add("--episode", type=flags.non_negative_int, help="number of a recorded episode")
     add("--output", type=Path, help="the strip (masks.png) or film (masks.mp4)")
     add("--runs", type=Path, nargs="+", default=[], help="folders of several runs")
@@ -95,7 +96,7 @@ def finish(command: str, args: argparse.Namespace, moments: Moments) -> None:
     from reverie.masks.evaluation import evaluate, table
 
     if command == "evaluate":
-        cell = game_class(args.environment_name).cell
+        cell = game_class(args.environment_name).cell_size(moments.choice.frame_shape)
         print(table([evaluate(args.savefolder, moments, cell)]), end="")
         print(f"scores, table and gallery in {args.savefolder}")
     else:
@@ -134,7 +135,8 @@ def choose(args: argparse.Namespace) -> Moments:
     preprocessing = game_class(game).preprocessing
     paths = find_batches(args.input_data_folder, game, preprocessing=preprocessing)
     window = (args.crafter_windowsize, args.crafter_dataset_size, args.discount)
-    rest = (args.judged_frames, args.inventory, args.seed)
+    shape = open_header(paths[0], RolloutsHeader).frame_shape
+    rest = (args.judged_frames, args.inventory, args.seed, shape)
     choice = Choice(args.environment_name, args.reward, *window, *rest)
     return open_moments(args.savefolder / "moments.h5", paths, choice)
 

@@ -26,8 +26,8 @@ class Critic(Classifier):
 
     def __init__(
         self,
-        rows: int = 64,
-        columns: int = 64,
+        rows: int,
+        columns: int,
         width: int = 16,
         dropout: float = 0.3,
         seed: int = 0,
@@ -81,7 +81,7 @@ class LocalCritic(Classifier):
         width: channels of the convolutions.
     """
 
-    def __init__(self, rows: int = 64, columns: int = 64, width: int = 16, **kwargs: Any) -> None:
+    def __init__(self, rows: int, columns: int, width: int = 16, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.rows, self.columns, self.width = rows, columns, width
         self.network = _local_network(rows, columns, width)

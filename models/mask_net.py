@@ -23,7 +23,7 @@ class MaskNet(Classifier):
         width: channels of the convolutions.
     """
 
-    def __init__(self, rows: int = 64, columns: int = 64, width: int = 24, **kwargs: Any) -> None:
+    def __init__(self, rows: int, columns: int, width: int = 24, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.rows, self.columns, self.width = rows, columns, width
         self.network = self._build_network()

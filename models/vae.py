@@ -1,5 +1,6 @@
-"""Variational autoencoders of 64x64 frames: the article's, and one that keeps small things."""
+"""Variational autoencoders of frames: the article's, and one that keeps small things."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -8,6 +9,7 @@ from keras import layers, ops
 from .patches import depth_to_space, space_to_depth
 
 ARCHITECTURES = ("patch", "article")
+ARTICLE_SHAPE = (64, 64, 3)  # the only frames that the article's network sees
 
 
 @keras.saving.register_keras_serializable("reverie")
@@ -27,6 +29,8 @@ class VAE(keras.Model):
         reconstruction_weight: of the squared error; the article's is 1.
         detail_weight: extra weight of pixels that depart from the mean frame; the article's is 0.
         free_bits: nats of KL per latent that cost nothing, on the sum; the article's is 0.5.
+        frame_shape: `(rows, columns, 3)`; `article` sees 64x64 only, `patch` all sizes that are
+            divisible by 8.
         seed: decides the latents that are drawn in training.
     """
 
@@ -37,18 +41,19 @@ class VAE(keras.Model):
         reconstruction_weight: float = 1.0,
         detail_weight: float = 0.0,
         free_bits: float = 0.5,
+        frame_shape: Sequence[int] = ARTICLE_SHAPE,
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.architecture, self.latent_size = architecture, latent_size
         self.reconstruction_weight, self.detail_weight = reconstruction_weight, detail_weight
-        self.free_bits = free_bits
+        self.free_bits, self.frame_shape = free_bits, tuple(frame_shape)
         encoder, decoder = BUILDERS[architecture]
-        self.encoder = encoder(latent_size, self.dtype_policy)
-        self.decoder = decoder(latent_size, self.dtype_policy)
+        self.encoder = encoder(self.frame_shape, latent_size, self.dtype_policy)
+        self.decoder = decoder(self.frame_shape, latent_size, self.dtype_policy)
         self.mean_frame = self.add_weight(
-            shape=(64, 64, 3),
+            shape=self.frame_shape,
             initializer="zeros",
             trainable=False,
             dtype="float32",
@@ -73,14 +78,15 @@ class VAE(keras.Model):
             "reconstruction_weight": self.reconstruction_weight,
             "detail_weight": self.detail_weight,
             "free_bits": self.free_bits,
+            "frame_shape": list(self.frame_shape),
         }
 
     def encode(self, frames: Any) -> tuple[Any, Any]:
-        """Encode frames `(B, 64, 64, 3)` in 0..255 as `mu` and `logvar`, `(B, Z)` float32."""
+        """Encode frames `(B, rows, columns, 3)` in 0..255 as `mu` and `logvar` `(B, Z)` float32."""
         return self.encoder(ops.cast(frames, "float32") / 255.0)
 
     def decode(self, latents: Any) -> Any:
-        """Decode latents `(B, Z)` into frames `(B, 64, 64, 3)` float32 in [0, 1]."""
+        """Decode latents `(B, Z)` into frames `(B, rows, columns, 3)` float32 in [0, 1]."""
         return self.decoder(latents)
 
     def call(self, frames: Any, training: bool = False) -> dict[str, Any]:
@@ -129,16 +135,18 @@ def divergence(mu: Any, logvar: Any) -> Any:
 DEPARTURE = 0.2  # of the range of a channel: from here on a pixel counts as detail entirely
 
 
-def _article_encoder(latent_size: int, dtype: Any) -> keras.Model:
+def _article_encoder(frame_shape: tuple, latent_size: int, dtype: Any) -> keras.Model:
     """Four strided convolutions, 64 -> 31 -> 14 -> 6 -> 2."""
-    frames = keras.Input((64, 64, 3))
+    if frame_shape != ARTICLE_SHAPE:
+        raise ValueError(f"the article's network sees frames {ARTICLE_SHAPE}, not {frame_shape}")
+    frames = keras.Input(frame_shape)
     x = frames
     for channels in (32, 64, 128, 256):
         x = layers.Conv2D(channels, 4, strides=2, activation="relu", dtype=dtype)(x)
     return _posterior(frames, layers.Flatten()(x), latent_size)
 
 
-def _article_decoder(latent_size: int, dtype: Any) -> keras.Model:
+def _article_decoder(frame_shape: tuple, latent_size: int, dtype: Any) -> keras.Model:
     """Four transposed convolutions, 1 -> 5 -> 13 -> 30 -> 64."""
     latents = keras.Input((latent_size,))
     x = layers.Reshape((1, 1, 1024))(layers.Dense(1024, dtype=dtype)(latents))
@@ -148,31 +156,57 @@ def _article_decoder(latent_size: int, dtype: Any) -> keras.Model:
     return keras.Model(latents, layers.Activation("sigmoid", dtype="float32")(x), name="decoder")
 
 
-def _patch_encoder(latent_size: int, dtype: Any) -> keras.Model:
+def _patch_encoder(frame_shape: tuple, latent_size: int, dtype: Any) -> keras.Model:
     """Patches of 4x4 pixels, merged two by two, then a dense layer over all of them.
 
     Every layer is a matrix product, which a processor runs near its limit; on two cores the network
     sees four times as many frames a second as the article's and is better after the same time.
     """
-    frames = keras.Input((64, 64, 3))
+    frames = keras.Input(frame_shape)
     x = _normalised(layers.Dense(WIDTH, dtype=dtype)(space_to_depth(frames, 4)), dtype)
-    x = _normalised(layers.Dense(2 * WIDTH, dtype=dtype)(space_to_depth(x, 2)), dtype)
+    for channels in _merged_widths(frame_shape)[1:]:
+        x = _normalised(layers.Dense(channels, dtype=dtype)(space_to_depth(x, 2)), dtype)
     x = _normalised(layers.Dense(8 * WIDTH, dtype=dtype)(layers.Flatten()(x)), dtype, groups=1)
     return _posterior(frames, x, latent_size)
 
 
-def _patch_decoder(latent_size: int, dtype: Any) -> keras.Model:
+def _patch_decoder(frame_shape: tuple, latent_size: int, dtype: Any) -> keras.Model:
     """The encoder backwards."""
     latents = keras.Input((latent_size,))
     x = _normalised(layers.Dense(8 * WIDTH, dtype=dtype)(latents), dtype, groups=1)
-    x = layers.Reshape((8, 8, 2 * WIDTH))(layers.Dense(64 * 2 * WIDTH, dtype=dtype)(x))
-    x = layers.Dense(4 * WIDTH, dtype=dtype)(_normalised(x, dtype))
-    x = layers.Dense(48, dtype=dtype)(_normalised(depth_to_space(x, 2), dtype))
+    *widths, widest = _merged_widths(frame_shape)
+    rows, columns = (side // (4 * 2 ** len(widths)) for side in frame_shape[:2])
+    x = layers.Dense(rows * columns * widest, dtype=dtype)(x)
+    x = layers.Reshape((rows, columns, widest))(x)
+    for channels in reversed(widths):
+        x = depth_to_space(layers.Dense(4 * channels, dtype=dtype)(_normalised(x, dtype)), 2)
+    x = layers.Dense(48, dtype=dtype)(_normalised(x, dtype))
     x = layers.Activation("sigmoid", dtype="float32")(depth_to_space(x, 4))
     return keras.Model(latents, x, name="decoder")
 
 
+def _merged_widths(frame_shape: tuple) -> list[int]:
+    """Return the channels of patches of 4x4 pixels and of each merging.
+
+    Patches are merged once, and further as long as more than `MOST` of them lie side by side: two
+    mergings for 128x128. The dense layers over all of them, which hold most of the parameters, stay
+    about as large for any frame.
+
+    Raises:
+        ValueError: the sides of the frame are not divisible by 8.
+    """
+    if any(side % 8 for side in frame_shape[:2]):
+        raise ValueError(f"the sides of a frame must be divisible by 8, not {frame_shape[:2]}")
+    rows, columns = (side // 8 for side in frame_shape[:2])
+    widths = [WIDTH, 2 * WIDTH]
+    while max(rows, columns) > MOST and rows % 2 == columns % 2 == 0:
+        rows, columns = rows // 2, columns // 2
+        widths.append(2 * widths[-1])
+    return widths
+
+
 WIDTH = 32  # channels of the first layer
+MOST = 12  # patches side by side before the dense layer, where they can be merged
 BUILDERS = {
     "article": (_article_encoder, _article_decoder),
     "patch": (_patch_encoder, _patch_decoder),

@@ -14,7 +14,7 @@ import re
 import types
 import typing
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,7 @@ import h5py
 import numpy as np
 
 from reverie.artifacts import UNREADABLE, Damaged, InputError, file_hash, require_file
-from reverie.networks import NETWORKS, config_fault
+from reverie.networks import FRAME_SHAPE, NETWORKS, config_fault, written_size
 
 SCHEMA = 1
 PREPROCESSING = 1  # of every file that does not say it
@@ -78,6 +78,11 @@ class RolloutsHeader(Header):
     seed: int = 0
     options: dict = field(default_factory=dict)
     total_episodes: int = 0
+
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """Rows, columns and colours of the frames."""
+        return tuple(self.observation_space.get("shape", FRAME_SHAPE))
 
 
 @dataclass(frozen=True)
@@ -151,6 +156,11 @@ class WeightsHeader(Header):
     recorded: Recorded | None = None
     choice: dict | None = None
     notes: dict = field(default_factory=dict)
+
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """Rows, columns and colours of the frames that a VAE sees."""
+        return tuple(self.config.get("frame_shape", FRAME_SHAPE))
 
 
 @dataclass(frozen=True)
@@ -313,6 +323,26 @@ def check_same_vae(path: Path, header: Header, vae_weights: Path) -> None:
             f"{path}: trained on latents of another VAE than {vae_weights} (its hash is {found}, "
             f"not {header.vae or 'known'}); name the VAE of its training, or encode with this one "
             "(03_generate_rnn_data.py) and train again (04_train_rnn.py)"
+        )
+
+
+def check_frames(source: Path, shape: Sequence[int], vae_weights: Path, vae: WeightsHeader) -> None:
+    """Check that a VAE sees frames of the shape that there are.
+
+    Args:
+        source: where the frames lie, for the message.
+        shape: of the frames.
+        vae_weights: the VAE's file.
+        vae: its header.
+
+    Raises:
+        InputError: it sees frames of another shape.
+    """
+    if tuple(shape) != vae.frame_shape:
+        raise InputError(
+            f"{source}: frames of {written_size(shape)} pixels, but {vae_weights} sees "
+            f"{written_size(vae.frame_shape)}; record with 01_generate_data.py --frame_size "
+            f"{vae.frame_shape[0]}, or train a VAE on these frames with 02_train_vae.py"
         )
 
 

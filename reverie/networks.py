@@ -4,12 +4,13 @@ Light: a weights file is checked against this table before Keras is imported or 
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 STAGE_6 = "train it with: python 06_critic_masks.py"
 HEADS = ("reward", "termination", "gaussian")
+FRAME_SHAPE = (64, 64, 3)  # of games and files that say no other; the article's VAE sees no other
 Sizes = Callable[[dict], dict[str, tuple]]  # configuration -> shapes of some arrays by name
 
 
@@ -38,7 +39,7 @@ class Network:
 def _vae(config: dict) -> dict[str, tuple]:
     return {
         "mu/bias": (config.get("latent_size", 64),),
-        "vae/mean_frame": tuple(config.get("frame_shape", (64, 64, 3))),
+        "vae/mean_frame": tuple(config.get("frame_shape", FRAME_SHAPE)),
     }
 
 
@@ -56,7 +57,7 @@ def _mdn_rnn(config: dict) -> dict[str, tuple]:
 
 
 def _critic(config: dict, first: str = "conv2d") -> dict[str, tuple]:
-    width, rows, columns = (config.get(k, d) for k, d in (("width", 16), *FRAME))
+    width, rows, columns = config.get("width", 16), config.get("rows", 0), config.get("columns", 0)
     places = -(-rows // 8) * -(-columns // 8)
     return {f"{first}/bias": (width,), "dense/kernel": (places * 2 * width, 4 * width)}
 
@@ -69,7 +70,6 @@ def _local_critic(config: dict) -> dict[str, tuple]:
     return {"conv2d/kernel": (5, 5, 3, config.get("width", 16))}
 
 
-FRAME = (("rows", 64), ("columns", 64))
 PLACES = {"rows": int, "columns": int, "width": int}
 NETWORKS = {
     "VAE": Network(
@@ -110,7 +110,7 @@ NETWORKS = {
         "detector",
         "a detector",
         "name another place with --output_folder, where python -m reverie.mixtures trains one",
-        {"statements": int},
+        {"statements": int, "frame_shape": [int]},
         lambda config: {"dense_2/bias": (config.get("statements"),)},
         {"statements": list, "floor": dict, "thresholds": list, "accuracy": dict},
     ),
@@ -158,6 +158,26 @@ NETWORKS = {
 }
 
 
+def frame_fault(architecture: str, shape: Sequence[int]) -> str | None:
+    """Return why a VAE of an architecture cannot see frames of a shape, None if it can."""
+    if len(shape) != 3 or shape[2] != 3 or min(shape[:2]) < 8:
+        return f"frames of shape {tuple(shape)} are no pictures in colour"
+    if architecture == "article" and tuple(shape) != FRAME_SHAPE:
+        return (
+            f"the article's VAE sees frames of {written_size(FRAME_SHAPE)} pixels only, not "
+            f"{written_size(shape)}"
+        )
+    if any(side % 8 for side in shape[:2]):
+        return f"frames of {written_size(shape)} pixels, but their sides must be divisible by 8"
+    return None
+
+
+def written_size(shape: Sequence[int]) -> str:
+    """Write how many columns and rows a shape has, as `64x64`."""
+    rows, columns, *_ = shape
+    return f"{columns}x{rows}"
+
+
 def config_fault(name: str, config: dict, shapes: dict[str, tuple]) -> str | None:
     """Return what is wrong with a network's configuration, None if nothing is.
 
@@ -169,6 +189,11 @@ def config_fault(name: str, config: dict, shapes: dict[str, tuple]) -> str | Non
     fault = _setting_fault(name, config)
     if fault is not None:
         return fault
+    if name == "VAE":
+        shape = config.get("frame_shape", FRAME_SHAPE)
+        fault = frame_fault(config.get("architecture", "patch"), shape)
+        if fault is not None:
+            return fault
     for array, shape in NETWORKS[name].sizes(config).items():
         if shapes.get(array) != shape:
             found = f"has shape {shapes[array]}" if array in shapes else "is missing"

@@ -11,7 +11,6 @@ from helpers import ROOT
 from reverie.games import game_class, make_game
 from reverie.games.crafter import (
     ACHIEVEMENTS,
-    CELL,
     COLUMNS,
     ITEMS,
     ROWS,
@@ -72,9 +71,9 @@ def test_a_seed_decides_everything_in_every_process():
     assert there == f"{here}\n"
 
 
-@pytest.fixture(scope="module")
-def world():
-    game = make_game("crafter", time_steps=STEPS)
+@pytest.fixture(scope="module", params=[64, 96, 128])
+def world(request):
+    game = make_game("crafter", time_steps=STEPS, frame_size=request.param)
     game.reset(seed=0)
     game._env._world.daylight = 1.0
     return game
@@ -83,8 +82,8 @@ def world():
 @pytest.mark.parametrize("name", ["tree", "water", "grass", "stone"])
 def test_masks_are_the_pixels_of_a_material(name, world):
     """Repaint the material and see which pixels change: those of the mask and no others."""
-    env = world._env
-    unit, seen = (CELL, CELL), 0
+    env, shape, seen = world._env, world.observation_space.shape, 0
+    unit = (Crafter.cell_size(shape),) * 2
     texture = env._textures.get(name, unit)
     free = np.argwhere((env._world._mat_map == SEMANTIC["grass"]) & (env._world._obj_map == 0))
     for place in free[:: len(free) // 10]:
@@ -93,11 +92,11 @@ def test_masks_are_the_pixels_of_a_material(name, world):
         frames = []
         for colour in (1, 254):
             env._textures._textures[(name, unit)] = np.full_like(texture[..., :3], colour)
-            frames.append(env.render())
+            frames.append(world._frame(env.render()))
         env._textures._textures[(name, unit)] = texture
         changed = (frames[0] != frames[1]).any(axis=-1)
-        mask = cell_masks(info["semantic"][None], name)[0]
-        beneath = cell_masks(info["materials"][None], name)[0]
+        mask = cell_masks(info["semantic"][None], name, shape)[0]
+        beneath = cell_masks(info["materials"][None], name, shape)[0]
         assert not (mask & ~changed).any()
         assert not (changed & ~beneath).any()
         seen += mask.sum()

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from reverie.games.doom import FIREBALL, MONSTER, TOGETHER, TakeCover
+from reverie.games.doom import FIREBALL, MONSTER, TakeCover
 
 STEPS = 40
+TOGETHER = 16  # states that the game looks at one after the other
 
 
 @pytest.fixture(scope="module")

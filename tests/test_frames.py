@@ -10,6 +10,7 @@ from helpers import write_batch
 from reverie.artifacts import InputError
 from reverie.rollouts.frames import FrameStream, prefetch, split_episodes
 
+FRAME = 64 * 64 * 3  # bytes
 LENGTHS = [70, 3, 129, 64, 1, 63]  # chunks are 64 frames: shorter, longer, just fitting
 
 
@@ -38,7 +39,7 @@ def test_every_frame_once_an_epoch(paths):
 
 @pytest.mark.parametrize("buffer", [64, 200, 10_000])
 def test_only_the_remainder_is_dropped(paths, buffer):
-    stream = FrameStream(paths, [0, 1, 2, 3, 4, 5], 32, buffer=buffer)
+    stream = FrameStream(paths, [0, 1, 2, 3, 4, 5], 32, buffer=buffer * FRAME)
     batches = epoch(stream)
     assert len(batches) == stream.steps_per_epoch == stream.frames // 32
     assert {len(batch) for batch in batches} == {32}
@@ -91,13 +92,13 @@ def most_held(work):
     tracemalloc.start()
     try:
         work()
-        return tracemalloc.get_traced_memory()[1] / (64 * 64 * 3)
+        return tracemalloc.get_traced_memory()[1] / FRAME
     finally:
         tracemalloc.stop()
 
 
 def test_memory_is_bounded_whatever_the_data(paths):
-    stream = FrameStream(paths * 20, list(range(20 * len(LENGTHS))), 32, buffer=64)
+    stream = FrameStream(paths * 20, list(range(20 * len(LENGTHS))), 32, buffer=64 * FRAME)
     assert stream.frames == 20 * (sum(LENGTHS) + len(LENGTHS))
     assert most_held(lambda: stream.sample(100)) < 500
     assert most_held(lambda: [None for _ in stream.batches(0)]) < 64 + 12 * 64

@@ -49,7 +49,7 @@ class Agents:
         self.noise[agent] = np.random.default_rng([seed, 2])
 
     def act(self, frames: np.ndarray) -> np.ndarray:
-        """See `(B, 64, 64, 3)` uint8 and return actions as the game takes them."""
+        """See `(B, rows, columns, 3)` uint8 and return actions as the game takes them."""
         noise = [rng.standard_normal(self.rnn.latent_size, np.float32) for rng in self.noise]
         actions, self.latents, hidden, cell = self._decide(
             frames, np.stack(noise), self.parameters, self.hidden, self.cell

@@ -17,7 +17,8 @@ from reverie.controllers.agents import Agents
 from reverie.controllers.controller import Controller, load_controller
 from reverie.flags import artifact
 from reverie.games import game_class
-from reverie.headers import find_networks
+from reverie.games.game import frame_options
+from reverie.headers import WeightsHeader, find_networks, open_header
 from reverie.latents.storage import load_first_frames
 from reverie.reports.films import save_film, save_strip
 from reverie.reports.plots import as_bytes
@@ -37,7 +38,7 @@ STEPS = 700  # of the film that stage 5 leaves, 20 seconds at Doom's 35 tics
 def film_game(
     workers: GameWorkers, agents: Agents, parameters: np.ndarray, seed: int, longest: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Play with one agent; return frames `(T, 64, 64, 3)` and what its VAE saw of them."""
+    """Play with one agent; return frames `(T, rows, columns, 3)` and what its VAE saw of them."""
     frames: list[np.ndarray] = []
     seen: list[np.ndarray] = []
 
@@ -64,7 +65,7 @@ def film_dream(
     seed: int,
     longest: int,
 ) -> np.ndarray:
-    """Let a controller dream once; return the frames `(T, 64, 64, 3)`."""
+    """Let a controller dream once; return the frames `(T, rows, columns, 3)`."""
     rng = np.random.default_rng(seed)
     zeros = np.zeros((1, dream.rnn.units), np.float32)
     state = {"z": dream.first_latents(1, rng), "h": zeros, "c": zeros}
@@ -80,7 +81,7 @@ def film_dream(
 
 
 def decode(vae: "VAE", latents: np.ndarray) -> np.ndarray:
-    """Decode latents `(T, Z)` into `(T, 64, 64, 3)` uint8."""
+    """Decode latents `(T, Z)` into `(T, rows, columns, 3)` uint8."""
     batches = [latents[start : start + 256] for start in range(0, len(latents), 256)]
     return np.concatenate([as_bytes(np.asarray(vae.decode(batch))) for batch in batches])
 
@@ -140,7 +141,8 @@ def main(argv: list[str] | None = None) -> None:
     controller, parameters, header = load_controller(args.controller)
     vae_path, rnn_path = find_networks(args.controller, header, args.vae_weights, args.rnn_weights)
     game = game_class(header.game, header.options)
-    options = {"time_steps": game.time_steps} | header.options
+    seen = open_header(vae_path, WeightsHeader, network="VAE").frame_shape
+    options = {"time_steps": game.time_steps} | header.options | frame_options(seen)
     steps = options["time_steps"]
     from reverie.dreams.dream import Dream, DreamOptions
 

@@ -10,7 +10,8 @@ from reverie.backend import compiled
 from reverie.controllers.controller import FEATURES
 from reverie.games import game_class, make_game
 from reverie.games.actions import ActionCode
-from reverie.headers import open_networks
+from reverie.games.game import frame_options, frame_shape
+from reverie.headers import check_frames, open_networks
 from reverie.training.weights import load_network
 
 ENV_ID = "reverie/Awake-v0"
@@ -49,12 +50,14 @@ class AwakeEnv(gymnasium.Env):
             raise ValueError(f"features must be one of {FEATURES}, not {features!r}")
         vae_weights, rnn_weights = Path(vae_weights), Path(rnn_weights)
         preprocessing = game_class(game).preprocessing
-        open_networks(vae_weights, rnn_weights, game=game, preprocessing=preprocessing)
+        vae, _ = open_networks(vae_weights, rnn_weights, game=game, preprocessing=preprocessing)
         self.render_mode, self._features = render_mode, features
         self._rnn = load_network(rnn_weights, "MDNRNN")
         self._encode = compiled(load_network(vae_weights, "VAE").encode)
         self._remember = compiled(self._rnn.step)
-        self._game = make_game(game, **game_class(game).scored_with | options)
+        options = game_class(game).scored_with | frame_options(vae.frame_shape) | options
+        check_frames(game, frame_shape(options), vae_weights, vae)
+        self._game = make_game(game, **options)
         self.action_space = self._game.action_space
         self._code = ActionCode.from_space(self.action_space)
         size = self._rnn.latent_size + self._rnn.units * (len(features) - 1)
@@ -78,7 +81,7 @@ class AwakeEnv(gymnasium.Env):
         return observation, reward, terminated, truncated, info | {"z": self._latents[0].copy()}
 
     def render(self) -> np.ndarray | None:
-        """Return the frame `(64, 64, 3)` uint8."""
+        """Return the frame `(rows, columns, 3)` uint8."""
         return self._frame if self.render_mode == "rgb_array" else None
 
     def close(self) -> None:

@@ -112,7 +112,7 @@ class DreamVectorEnv(VectorEnv):
         return self._observation(), rewards, terminated, truncated, self._info()
 
     def render(self) -> tuple[np.ndarray, ...] | None:
-        """Show every dream as `(64, 64, 3)` uint8; needs `vae_weights`."""
+        """Show every dream as `(rows, columns, 3)` uint8; needs `vae_weights`."""
         if self.render_mode != "rgb_array" or self._decode is None:
             return None
         frames = np.asarray(self._decode(self._state["z"]))
@@ -169,7 +169,7 @@ class DreamEnv(gymnasium.Env):
         return observations[0], float(rewards[0]), *ends, {"z": infos["z"][0]}
 
     def render(self) -> np.ndarray | None:
-        """Show the dream as `(64, 64, 3)` uint8; needs `vae_weights`."""
+        """Show the dream as `(rows, columns, 3)` uint8; needs `vae_weights`."""
         frames = self._dreams.render()
         return None if frames is None else frames[0]
 

@@ -7,13 +7,14 @@ import importlib
 import json
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import gymnasium
 
 from reverie.artifacts import InputError
 from reverie.flags import json_object
-from reverie.games.game import Game
+from reverie.games.game import FRAME_SHAPE, Game, frame_options
 
 
 @dataclass(frozen=True)
@@ -168,11 +169,16 @@ def add_game_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def game_options(args: argparse.Namespace) -> dict:
+def game_options(args: argparse.Namespace, shape: Sequence[int] = FRAME_SHAPE) -> dict:
     """Return the options of the game that the flags ask for, `time_steps` among them.
 
+    Args:
+        args: the flags of a stage, `game`, `time_steps` and those of `add_game_flags` among them.
+        shape: of the frames; `frame_size` is an option only where it is not the default.
+
     Raises:
-        InputError: no such game, or a flag of another family or out of range.
+        InputError: no such game, a flag of another family or out of range, or frames of a shape
+            that the game cannot show.
     """
     own = {flag.name: flag for flag in game_family(args.game).flags}
     for family in FAMILIES:
@@ -192,6 +198,8 @@ def game_options(args: argparse.Namespace) -> dict:
     options |= _env_kwargs(args)
     game = game_class(args.game, options)
     options["time_steps"] = args.time_steps or game.time_steps
+    game.check_frame_size(args.game, shape[0])
+    options |= frame_options(shape)
     game.check(options)
     return options
 

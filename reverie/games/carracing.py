@@ -1,24 +1,29 @@
 """CarRacing: drive round a new track each time; gymnasium's physics, drawn eight times as fast."""
 
 import math
+from typing import Any
 
 import cv2
 import gymnasium
 import numpy as np
 from gymnasium.envs.box2d import car_dynamics, car_racing
 
-from reverie.games.game import Game
+from reverie.games.game import FRAME_SHAPE, Game, frame_space
 
-ROWS = 84  # of 96: the article cuts the status bar off
+ROWS = 7 / 8  # of the picture: the article cuts the status bar off, 12 rows of 96
+SIDES = {64: 96, 96: 144, 128: 192}  # of the pictures that frames of these sizes are made from
 FINENESS = 4  # pixels of the painted track to a unit of the world
 SHIFT = 4  # bits below the pixel, for OpenCV's polygons
-SIDE = 4 * math.ceil(FINENESS * car_racing.PLAYFIELD / 2)  # of the painted track
-CAR = slice(64, 80), slice(40, 56)  # where the frame shows the car, always
+WORLD = 4 * math.ceil(FINENESS * car_racing.PLAYFIELD / 2)  # of the painted track
+CAR = slice(64, 80), slice(40, 56)  # where a picture of 96x96 shows the car, always
 LARGER = 4
 
 
 class CarRacing(Game):
-    """CarRacing-v3 seen as 64x64 RGB without the status bar, as in the article.
+    """CarRacing-v3 seen in RGB without the status bar, as in the article.
+
+    Frames of 64x64 are made from gymnasium's pictures of 96x96, larger ones from pictures that are
+    as much larger.
 
     The action is three numbers in [-1, 1], which the article maps to gymnasium's: steering as it
     is, gas from -1 (none) to 1 (full), and brake, which a number below 0 leaves alone. An episode
@@ -29,6 +34,7 @@ class CarRacing(Game):
             bit.
         time_steps: steps after which an episode is truncated.
         render: show the game in a window.
+        frame_size: rows and columns of a frame.
     """
 
     env_id = "CarRacing-v3"
@@ -42,10 +48,15 @@ class CarRacing(Game):
     scored_with = {"renderer": "gymnasium"}
 
     def __init__(
-        self, renderer: str = "fast", time_steps: int = 1000, render: bool = False
+        self,
+        renderer: str = "fast",
+        time_steps: int = 1000,
+        render: bool = False,
+        frame_size: int = FRAME_SHAPE[0],
     ) -> None:
-        drawn = {"fast": FastCarRacing, "gymnasium": car_racing.CarRacing}[renderer]
-        self._env = drawn(render_mode="human" if render else None)
+        drawn = {"fast": FastCarRacing, "gymnasium": SizedCarRacing}[renderer]
+        self._env = drawn(SIDES[frame_size], render_mode="human" if render else None)
+        self.observation_space = frame_space(frame_size)
         self._limit = time_steps
 
     def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple:
@@ -55,7 +66,7 @@ class CarRacing(Game):
         state, _ = self._env.reset(
             seed=int(self.np_random.integers(2**31)) if seed is None else seed
         )
-        return _see(state), {}
+        return self._see(state), {}
 
     def step(self, action: np.ndarray) -> tuple:
         """Drive a fiftieth of a second."""
@@ -64,7 +75,13 @@ class CarRacing(Game):
         state, reward, terminated, _, _ = self._env.step(controls)
         self._steps += 1
         truncated = not terminated and self._steps >= self._limit
-        return _see(state), float(reward), terminated, truncated, {}
+        return self._see(state), float(reward), terminated, truncated, {}
+
+    def _see(self, state: np.ndarray) -> np.ndarray:
+        """Cut the status bar off and resize to a frame."""
+        world = np.ascontiguousarray(_above_the_bar(state))
+        size = self.observation_space.shape[:2]
+        return cv2.resize(world, size, interpolation=cv2.INTER_AREA)
 
     def close(self) -> None:
         """End the game."""
@@ -76,12 +93,28 @@ def environment(name: str) -> type[CarRacing]:
     return CarRacing
 
 
-def _see(state: np.ndarray) -> np.ndarray:
-    """Cut the status bar off and resize to `(64, 64, 3)`."""
-    return cv2.resize(np.ascontiguousarray(state[:ROWS]), (64, 64), interpolation=cv2.INTER_AREA)
+def _above_the_bar(picture: np.ndarray) -> np.ndarray:
+    return picture[: int(ROWS * len(picture))]
 
 
-class FastCarRacing(car_racing.CarRacing):
+class SizedCarRacing(car_racing.CarRacing):
+    """Gymnasium's environment whose pictures for agents have another size.
+
+    Args:
+        side: rows and columns of a picture; gymnasium's own have 96.
+        options: what gymnasium's environment takes.
+    """
+
+    def __init__(self, side: int = car_racing.STATE_W, **options: Any) -> None:
+        super().__init__(**options)
+        self.side = side
+
+    def _create_image_array(self, screen: Any, size: tuple[int, int]) -> np.ndarray:
+        seen = size == (car_racing.STATE_W, car_racing.STATE_H)
+        return super()._create_image_array(screen, (self.side, self.side) if seen else size)
+
+
+class FastCarRacing(SizedCarRacing):
     """Gymnasium's environment with another hand for the pictures that agents see.
 
     The original draws some 700 polygons in Python for every frame. Here the track is painted once
@@ -126,20 +159,19 @@ class FastCarRacing(car_racing.CarRacing):
         self._painted = True
 
     def _view(self) -> np.ndarray:
-        """Draw the frame `(96, 96, 3)` uint8."""
+        """Draw a picture `(side, side, 3)` uint8."""
         hull, scale = self.car.hull, car_racing.SCALE
         zoom = 0.1 * scale * max(1 - self.t, 0) + car_racing.ZOOM * scale * min(self.t, 1)
-        to_frame = _camera(hull.position, hull.angle, zoom)
-        state = np.zeros((car_racing.STATE_H, car_racing.STATE_W, 3), np.uint8)
-        self._bitmap.view(to_frame, state[:ROWS])
-        self._shape.draw(state, to_frame)
+        to_picture = _camera(hull.position, hull.angle, zoom, self.side)
+        state = np.zeros((self.side, self.side, 3), np.uint8)
+        self._bitmap.view(to_picture, _above_the_bar(state))
+        self._shape.draw(state, to_picture)
         return state
 
 
-def _camera(position: tuple, angle: float, zoom: float) -> np.ndarray:
-    """Return the affine map `(2, 3)` from the world into the frame of 96x96."""
-    across = car_racing.STATE_W / car_racing.WINDOW_W
-    down = car_racing.STATE_H / car_racing.WINDOW_H
+def _camera(position: tuple, angle: float, zoom: float, side: int) -> np.ndarray:
+    """Return the affine map `(2, 3)` from the world into a picture of `side` rows and columns."""
+    across, down = side / car_racing.WINDOW_W, side / car_racing.WINDOW_H
     c, s = math.cos(-angle) * zoom, math.sin(-angle) * zoom
     x = car_racing.WINDOW_W / 2 - (c * position[0] - s * position[1])
     y = car_racing.WINDOW_H * 3 / 4 + (s * position[0] + c * position[1])
@@ -147,7 +179,10 @@ def _camera(position: tuple, angle: float, zoom: float) -> np.ndarray:
 
 
 class _Bitmap:
-    """The world from above, painted finely and shown at half of that, so that edges are smooth.
+    """The world from above, painted finely and shown coarser than that, so that edges are smooth.
+
+    It is kept halved once, which is what frames of 64x64 are made from, and halved further as long
+    as the camera is high above the track. Pictures of twice their size show it as it is painted.
 
     Args:
         ground: colour of the ground.
@@ -155,7 +190,7 @@ class _Bitmap:
     """
 
     def __init__(self, ground: np.ndarray, patches: np.ndarray) -> None:
-        self._fine = np.zeros((SIDE, SIDE, 3), np.uint8)
+        self._fine = np.zeros((WORLD, WORLD, 3), np.uint8)
         half, size = car_racing.PLAYFIELD, car_racing.GRASS_DIM
         self._fill([(-half, -half), (half, -half), (half, half), (-half, half)], ground)
         for x in np.arange(-20, 20, 2) * size:
@@ -184,31 +219,32 @@ class _Bitmap:
         self._boxes.append(box)
 
     def _fill(self, corners: list, colour: np.ndarray) -> np.ndarray:
-        points = np.array(corners) * FINENESS + (SIDE / 2 - 0.5)
+        points = np.array(corners) * FINENESS + (WORLD / 2 - 0.5)
         fixed = np.rint(points * (1 << SHIFT)).astype(np.int32)
         cv2.fillConvexPoly(self._fine, fixed, [_dimmed(c) for c in colour], shift=SHIFT)
         return points.astype(int)
 
-    def view(self, to_frame: np.ndarray, frame: np.ndarray) -> None:
+    def view(self, to_picture: np.ndarray, picture: np.ndarray) -> None:
         """Show the world through a camera, from the halving that is just fine enough.
 
         Args:
-            to_frame: `(2, 3)`, from the world to the frame.
-            frame: `(rows, columns, 3)` uint8, drawn over.
+            to_picture: `(2, 3)`, from the world to the picture.
+            picture: `(rows, columns, 3)` uint8, drawn over.
         """
-        to_world = cv2.invertAffineTransform(to_frame)
+        to_world = cv2.invertAffineTransform(to_picture)
         fineness = FINENESS / 2
-        spacing = math.hypot(*to_world[:, 1]) * fineness  # of the frame's rows, in our pixels
-        level = max(int(math.log2(spacing) + 0.5), 0)
+        spacing = math.hypot(*to_world[:, 1]) * fineness  # of the picture's rows, in our pixels
+        level = max(math.floor(math.log2(spacing) + 0.5), -1)
         while len(self._shown) <= level:
             self._shown.append(_halved(self._shown[-1]))
-        # Pixel (0, 0) is centred half a pixel inside its picture, here and there.
-        to_world[:, 2] += to_world[:, :2] @ (0.5, 0.5) + SIDE / FINENESS / 2
+        source = self._fine if level < 0 else self._shown[level]
+        # Pixel (0, 0) is centred half a pixel inside its bitmap, here and there.
+        to_world[:, 2] += to_world[:, :2] @ (0.5, 0.5) + WORLD / FINENESS / 2
         to_world *= fineness / 2**level
         to_world[:, 2] -= 0.5
-        size = frame.shape[1], frame.shape[0]
+        size = picture.shape[1], picture.shape[0]
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        cv2.warpAffine(self._shown[level], to_world, size, frame, flags)
+        cv2.warpAffine(source, to_world, size, picture, flags)
 
 
 def _halved(picture: np.ndarray) -> np.ndarray:
@@ -247,24 +283,26 @@ class _CarShape:
                 self._treads[number] = points
         self._vertices, self._owners = np.concatenate(polygons), np.array(owners)
 
-    def draw(self, state: np.ndarray, to_frame: np.ndarray) -> None:
-        """Draw the car into `(96, 96, 3)`."""
+    def draw(self, state: np.ndarray, to_picture: np.ndarray) -> None:
+        """Draw the car into a picture."""
+        scale = len(state) / car_racing.STATE_H
+        box = tuple(slice(int(scale * side.start), int(scale * side.stop)) for side in CAR)
         hidden = [
             points
             for number, points in self._treads.items()
             if not _place_tread(self._bodies[number].phase, self._vertices[points])
         ]
-        points = self._points(to_frame)
-        patch = state[CAR]
+        points = self._points(to_picture, box)
+        patch = state[box]
         large = patch.repeat(LARGER, axis=0).repeat(LARGER, axis=1)
         for part, colour in self._polygons:
             if part not in hidden:
                 cv2.fillConvexPoly(large, points[part], colour, shift=SHIFT)
-        state[CAR] = cv2.resize(large, patch.shape[1::-1], interpolation=cv2.INTER_AREA)
+        state[box] = cv2.resize(large, patch.shape[1::-1], interpolation=cv2.INTER_AREA)
 
-    def _points(self, to_frame: np.ndarray) -> np.ndarray:
+    def _points(self, to_picture: np.ndarray, box: tuple[slice, slice]) -> np.ndarray:
         """Return all vertices as OpenCV wants them on the enlarged patch."""
-        (a, b, x), (c, d, y) = to_frame.tolist()
+        (a, b, x), (c, d, y) = to_picture.tolist()
         turns = []
         for body in self._bodies:
             cosine, sine, (u, v) = math.cos(body.angle), math.sin(body.angle), body.position
@@ -275,8 +313,8 @@ class _CarShape:
                 ]
             )
         turn = np.array(turns)[self._owners]
-        frame = np.einsum("vij,vj->vi", turn[:, :, :2], self._vertices) + turn[:, :, 2]
-        pixels = (frame - (CAR[1].start, CAR[0].start)) * LARGER - 0.5
+        places = np.einsum("vij,vj->vi", turn[:, :, :2], self._vertices) + turn[:, :, 2]
+        pixels = (places - (box[1].start, box[0].start)) * LARGER - 0.5
         return np.rint(pixels * (1 << SHIFT)).astype(np.int32)
 
 

@@ -1,19 +1,20 @@
 """Crafter: survive, gather and build in a small open world."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
 import gymnasium
 import numpy as np
 
-from reverie.games.game import Game, import_gym
+from reverie.games.game import FRAME_SHAPE, Game, frame_space, import_gym
 
 import_gym()
 import crafter  # noqa: E402
 from crafter import constants, engine, objects  # noqa: E402
 
-COLUMNS, ROWS, CELL = 9, 7, 7  # the map in view, and the pixels of one of its cells
+COLUMNS, ROWS = 9, 7  # cells of the map in view; two rows of the inventory follow
 OUTSIDE = 0  # beyond the edge of the world; Crafter's own numbers begin with 1
 MATERIALS = tuple(constants.materials)
 CREATURES = ("player", "cow", "zombie", "skeleton", "arrow", "plant")
@@ -25,7 +26,10 @@ SHOWN = ("tree", "water", "coal", "iron", "diamond", "cow", "zombie", "skeleton"
 
 
 class Crafter(Game):
-    """Crafter as it is published: 64x64 RGB with the inventory below the map, 17 actions.
+    """Crafter as it is published: RGB with the inventory below the map, 17 actions.
+
+    A cell of the map is 7 pixels wide, 10 in frames of 96x96 and 14 in frames of 128x128; what is
+    left over on the right and below stays black.
 
     `info` holds the ground truth of the frame: `semantic` `(7, 9)` uint8, for every cell of the map
     in view what is there (numbers in `SEMANTIC`, 0 beyond the edge of the world), and `materials`
@@ -36,6 +40,8 @@ class Crafter(Game):
 
     Args:
         time_steps: steps after which an episode is truncated.
+        frame_size: rows and columns of a frame. After dark the same seed plays out otherwise at
+            another size, because Crafter draws the noise of the night from the world's luck.
     """
 
     env_id = "CrafterReward-v1"
@@ -57,12 +63,12 @@ class Crafter(Game):
         **dict.fromkeys(("place_stone", "place_table", "place_furnace", "place_plant"), ()),
         "wake_up": (),
     }
-    view = (ROWS * CELL, COLUMNS * CELL)
-    cell = CELL
     policies = ("gatherer",)
 
-    def __init__(self, time_steps: int = 10_000) -> None:
-        self._env = crafter.Env(length=time_steps)
+    def __init__(self, time_steps: int = 10_000, frame_size: int = FRAME_SHAPE[0]) -> None:
+        self.observation_space = frame_space(frame_size)
+        drawn = COLUMNS * self.cell_size(self.observation_space.shape)
+        self._env = crafter.Env(size=(drawn, drawn), length=time_steps)
         self._env._world.__class__ = _World
 
     def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple:
@@ -70,15 +76,20 @@ class Crafter(Game):
         super().reset(seed=seed)
         self._env._seed = int(self.np_random.integers(2**31)) if seed is None else seed
         self._env._episode = 0
-        frame = self._env.reset()
-        return frame, self._info(self._env._sem_view())
+        picture = self._env.reset()
+        return self._frame(picture), self._info(self._env._sem_view())
 
     def step(self, action: int) -> tuple:
         """Play one step."""
-        frame, reward, done, info = self._env.step(int(action))
+        picture, reward, done, info = self._env.step(int(action))
         terminated = info["discount"] == 0.0
         results = float(reward), terminated, bool(done and not terminated)
-        return frame, *results, self._info(info["semantic"])
+        return self._frame(picture), *results, self._info(info["semantic"])
+
+    def _frame(self, picture: np.ndarray) -> np.ndarray:
+        """Fill a picture of whole cells up with black."""
+        missing = self.observation_space.shape[0] - len(picture)
+        return np.pad(picture, ((0, missing), (0, missing), (0, 0)))
 
     def _info(self, semantic: np.ndarray) -> dict[str, np.ndarray]:
         player, world = self._env._player, self._env._world
@@ -106,11 +117,23 @@ class Crafter(Game):
         return np.diff(infos["achievements"][:, number]) > 0
 
     @classmethod
-    def reward_masks(cls, reward: str, infos: dict[str, np.ndarray]) -> np.ndarray | None:
-        """Return which pixels show what earns a reward: `(N, 64, 64)` bool, None if not known."""
-        if not cls.rewards.get(reward) or cls.truth not in infos:
+    def reward_masks(
+        cls,
+        reward: str,
+        infos: dict[str, np.ndarray],
+        frame_shape: Sequence[int] = FRAME_SHAPE,
+    ) -> np.ndarray | None:
+        """Return which pixels show what earns a reward: `(N, rows, columns)` bool, None if unknown.
+
+        Args:
+            reward: a key of `cls.rewards`.
+            infos: of N frames.
+            frame_shape: of these frames.
+        """
+        kinds = cls.rewards.get(reward)
+        if not kinds or cls.truth not in infos:
             return None
-        return np.any([cell_masks(infos[cls.truth], kind) for kind in cls.rewards[reward]], axis=0)
+        return np.any([cell_masks(infos[cls.truth], kind, frame_shape) for kind in kinds], axis=0)
 
     @classmethod
     def player(cls, policy: str, rng: np.random.Generator) -> Any:
@@ -120,11 +143,24 @@ class Crafter(Game):
         return {"gatherer": Gatherer}[policy](rng)
 
     @classmethod
-    def object_masks(cls, truth: np.ndarray) -> np.ndarray:
-        """Return which pixels show which `objects`: `(N, 64, 64)` uint8 of bits."""
-        masks = np.zeros((len(truth), 64, 64), np.uint8)
+    def world_view(cls, frame_shape: Sequence[int]) -> tuple[int, int]:
+        """Return how many rows and columns show the map."""
+        cell = cls.cell_size(frame_shape)
+        return ROWS * cell, COLUMNS * cell
+
+    @classmethod
+    def cell_size(cls, frame_shape: Sequence[int]) -> int:
+        """Return the width of a cell of the map in pixels."""
+        return frame_shape[0] // COLUMNS
+
+    @classmethod
+    def object_masks(
+        cls, truth: np.ndarray, frame_shape: Sequence[int] = FRAME_SHAPE
+    ) -> np.ndarray:
+        """Return which pixels show which `objects`: `(N, rows, columns)` uint8 of bits."""
+        masks = np.zeros((len(truth), *frame_shape[:2]), np.uint8)
         for name, bit in cls.objects.items():
-            masks |= np.where(cell_masks(truth, name), np.uint8(bit), np.uint8(0))
+            masks |= np.where(cell_masks(truth, name, frame_shape), np.uint8(bit), np.uint8(0))
         return masks
 
 
@@ -138,22 +174,26 @@ def _spellings(reward: str) -> tuple[str, ...]:
     return reward, *(f"{verb}_{reward}" for verb in ("collect", "eat", "defeat"))
 
 
-def cell_masks(semantic: np.ndarray, name: str) -> np.ndarray:
+def cell_masks(
+    semantic: np.ndarray, name: str, frame_shape: Sequence[int] = FRAME_SHAPE
+) -> np.ndarray:
     """Mark the pixels of the cells that hold one kind of material or creature.
 
-    The marks are whole cells of 7x7 pixels. Materials fill theirs; of a creature the corners show
-    what it stands on.
+    The marks are whole cells. Materials fill theirs; of a creature the corners show what it stands
+    on.
 
     Args:
         semantic: recorded `semantic` (or `materials`) of N frames, `(N, 7, 9)`.
         name: a key of `SEMANTIC`.
+        frame_shape: of the frames.
 
     Returns:
-        `(N, 64, 64)` bool. The inventory's rows and the black last row and column are False.
+        `(N, rows, columns)` bool. The inventory and the black rows and columns are False.
     """
     cells = np.asarray(semantic) == SEMANTIC[name]
-    masks = np.zeros((len(cells), 64, 64), bool)
-    masks[:, : ROWS * CELL, : COLUMNS * CELL] = cells.repeat(CELL, 1).repeat(CELL, 2)
+    width, (rows, columns) = Crafter.cell_size(frame_shape), Crafter.world_view(frame_shape)
+    masks = np.zeros((len(cells), *frame_shape[:2]), bool)
+    masks[:, :rows, :columns] = cells.repeat(width, 1).repeat(width, 2)
     return masks
 
 

@@ -1,5 +1,6 @@
 """ViZDoom TakeCover: strafe between two walls, live as long as the fireballs let you."""
 
+import functools
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -9,24 +10,27 @@ import numpy as np
 import vizdoom
 
 from reverie.games.episode import Episode
-from reverie.games.game import Game
+from reverie.games.game import FRAME_SHAPE, Game, frame_space
 from reverie.games.resize import area_resize, nearest_resize
 
-ROWS = 100  # of 120: the article crops its 480 rows at 400, just above the status bar
+SMALL, LARGE = vizdoom.ScreenResolution.RES_160X120, vizdoom.ScreenResolution.RES_320X240
+SCREENS = {64: SMALL, 96: LARGE, 128: LARGE}  # what frames of these rows and columns are made from
 BUTTONS = ([1, 0], [0, 0], [0, 1])  # move left, stay, move right
 VARIABLES = (
     vizdoom.GameVariable.HEALTH,
     vizdoom.GameVariable.POSITION_X,
     vizdoom.GameVariable.POSITION_Y,
 )
-TOGETHER = 16  # states that are looked at one after the other, 1.2 MB
+TOGETHER = 1_228_800  # bytes of states that are looked at one after the other, 16 small ones
 Seen = tuple[np.ndarray, list[int], np.ndarray, Sequence[float]]  # frame, counts, mask, VARIABLES
 MONSTER, FIREBALL = 1, 2  # bits of `object_mask`
 CATEGORIES = {"Monster": 0, "Explosive": 1}  # ViZDoom's category -> bit
 
 
 class TakeCover(Game):
-    """TakeCover at 160x120, every tic one step, seen as 64x64 RGB without the status bar.
+    """TakeCover, every tic one step, seen in RGB without the status bar.
+
+    The engine draws 160x120 pixels for frames of 64x64, and 320x240 for larger ones.
 
     The action is one number in [-1, 1]: below -1/3 moves left, above 1/3 moves right. The reward is
     1 for each tic alive. ViZDoom draws no picture of the tic in which the player dies, so the last
@@ -35,12 +39,13 @@ class TakeCover(Game):
     `info` holds the ground truth of the frame from ViZDoom's labels and variables: `monsters` and
     `fireballs` in view (int32), `health` (0 to 100), `damage` taken since the frame before,
     `position_x` and `position_y` (map units; the walls bound y), all float32, and `object_mask`
-    `(64, 64)` uint8 with bit 1 for monsters and bit 2 for fireballs.
+    uint8, as large as the frame, with bit 1 for monsters and bit 2 for fireballs.
 
     Args:
         difficulty: Doom's skill, 1 to 5. At 4 random play lives as long as in the article.
         time_steps: tics after which an episode is truncated.
         render: show the game in a window.
+        frame_size: rows and columns of a frame.
     """
 
     env_id = "VizdoomTakeCover"
@@ -56,15 +61,25 @@ class TakeCover(Game):
     windowed = True
     scored_in_steps = True
 
-    def __init__(self, difficulty: int = 4, time_steps: int = 2100, render: bool = False) -> None:
+    def __init__(
+        self,
+        difficulty: int = 4,
+        time_steps: int = 2100,
+        render: bool = False,
+        frame_size: int = FRAME_SHAPE[0],
+    ) -> None:
         self.time_steps = time_steps
-        self._game = _start_engine(difficulty, render)
+        self.observation_space = frame_space(frame_size)
+        self._game = _start_engine(difficulty, render, SCREENS[frame_size])
+        pixels = self._game.get_screen_width() * self._game.get_screen_height()
+        self._together = TOGETHER // (4 * pixels)  # three colours and a label
+        self._look = functools.partial(_look, size=frame_size)
 
     def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple:
         """Start an episode; the seed decides it entirely."""
         super().reset(seed=seed)
         state = self._begin(int(self.np_random.integers(2**31)) if seed is None else seed)
-        self._seen = _look(state)
+        self._seen = self._look(state)
         frame, *truth = self._seen
         return frame, _info(*truth, before=truth[-1])
 
@@ -72,7 +87,7 @@ class TakeCover(Game):
         """Play one tic."""
         *_, before = self._seen
         reward, terminated, truncated = self._advance(action)
-        self._seen = self._last() if terminated else _look(self._game.get_state())
+        self._seen = self._last() if terminated else self._look(self._game.get_state())
         frame, *truth = self._seen
         return frame, reward, terminated, truncated, _info(*truth, before=before)
 
@@ -92,10 +107,10 @@ class TakeCover(Game):
             if ends[-1][1]:
                 break
             states.append(self._game.get_state())
-            if len(states) == TOGETHER:
-                seen += map(_look, states)
+            if len(states) == self._together:
+                seen += map(self._look, states)
                 states = []
-        seen += map(_look, states)
+        seen += map(self._look, states)
         if ends[-1][1]:
             self._seen = seen[-1]
             seen.append(self._last())
@@ -147,11 +162,13 @@ def environment(name: str) -> type[TakeCover]:
     return TakeCover
 
 
-def _start_engine(difficulty: int, render: bool) -> vizdoom.DoomGame:
+def _start_engine(
+    difficulty: int, render: bool, screen: vizdoom.ScreenResolution
+) -> vizdoom.DoomGame:
     game = vizdoom.DoomGame()
     game.load_config(os.path.join(vizdoom.scenarios_path, "take_cover.cfg"))
     game.set_doom_config_path(os.devnull)  # else the engine leaves an ini file where it starts
-    game.set_screen_resolution(vizdoom.ScreenResolution.RES_160X120)
+    game.set_screen_resolution(screen)
     game.set_screen_format(vizdoom.ScreenFormat.RGB24)
     game.set_render_hud(True)
     game.set_labels_buffer_enabled(True)
@@ -164,10 +181,16 @@ def _start_engine(difficulty: int, render: bool) -> vizdoom.DoomGame:
     return game
 
 
-def _look(state: vizdoom.GameState) -> Seen:
-    """Return the small frame of a state and its ground truth."""
-    counts, mask = _objects(state)
-    return area_resize(state.screen_buffer[:ROWS]), counts, mask, state.game_variables
+def _look(state: vizdoom.GameState, size: int) -> Seen:
+    """Return the frame of a state, of so many rows and columns, and its ground truth."""
+    counts, mask = _objects(state, size)
+    frame = area_resize(_above_the_bar(state.screen_buffer), size)
+    return frame, counts, mask, state.game_variables
+
+
+def _above_the_bar(screen: np.ndarray) -> np.ndarray:
+    """Cut the status bar off: the article crops its 480 rows at 400."""
+    return screen[: len(screen) * 5 // 6]
 
 
 def _info(counts: Any, mask: np.ndarray, variables: Any, before: Any) -> dict[str, Any]:
@@ -191,13 +214,13 @@ def _info(counts: Any, mask: np.ndarray, variables: Any, before: Any) -> dict[st
     }
 
 
-def _objects(state: vizdoom.GameState) -> tuple[list[int], np.ndarray]:
-    """Count monsters and fireballs in view and mark their pixels in the small frame."""
-    count = [0, 0]
+def _objects(state: vizdoom.GameState, size: int) -> tuple[list[int], np.ndarray]:
+    """Count monsters and fireballs in view and mark their pixels in a frame."""
+    count, labels = [0, 0], _above_the_bar(state.labels_buffer)
     bits = np.zeros(256, np.uint8)
     for label in state.labels:
         kind = CATEGORIES.get(label.object_category)
-        if kind is not None and label.y < ROWS:
+        if kind is not None and label.y < len(labels):
             count[kind] += 1
             bits[label.value] = (MONSTER, FIREBALL)[kind]
-    return count, nearest_resize(state.labels_buffer[:ROWS], bits)
+    return count, nearest_resize(labels, bits, size)

@@ -11,7 +11,7 @@ class Episode:
 
     Attributes:
         seed: what the game was started with.
-        observations: `(T + 1, 64, 64, 3)` uint8, the final frame included.
+        observations: `(T + 1, rows, columns, 3)` uint8, the final frame included.
         actions: `(T, A)` float32, or integers; `(T,)` of a `Discrete` space.
         rewards: `(T,)` float32.
         terminations: `(T,)` bool, true where the game ended by itself.

@@ -2,17 +2,36 @@
 
 import contextlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gymnasium
 import numpy as np
 
-FRAMES = gymnasium.spaces.Box(0, 255, (64, 64, 3), np.uint8)
+from reverie.artifacts import InputError
+from reverie.networks import FRAME_SHAPE
+
+FRAME_SIZES = (64, 96, 128)  # rows and columns that `--frame_size` offers
+
+
+def frame_space(frame_size: int) -> gymnasium.spaces.Box:
+    """Return the space of frames of so many rows and columns."""
+    return gymnasium.spaces.Box(0, 255, (frame_size, frame_size, 3), np.uint8)
+
+
+def frame_shape(options: dict) -> tuple[int, int, int]:
+    """Return the shape of the frames that a game shows under its options."""
+    size = options.get("frame_size", FRAME_SHAPE[0])
+    return size, size, 3
+
+
+def frame_options(shape: Sequence[int]) -> dict[str, int]:
+    """Return the option under which a game shows frames of a shape, none for the default one."""
+    return {} if tuple(shape) == FRAME_SHAPE else {"frame_size": shape[0]}
 
 
 class Game(gymnasium.Env):
-    """A game of frames `(64, 64, 3)` uint8, its episodes decided by the seed of `reset` alone.
+    """A game of small frames in colour, its episodes decided by the seed of `reset` alone.
 
     `info` holds the ground truth of the frame as arrays, under the same keys at every step; it is
     recorded under `infos/`.
@@ -21,6 +40,9 @@ class Game(gymnasium.Env):
         env_id: what the packages call the game.
         version: of the package that it comes from.
         preprocessing: raised when the same play would give other frames.
+        observation_space: of an instance, its frames `(rows, columns, 3)` uint8; of the class,
+            those without the option `frame_size`.
+        frame_sizes: the values that this option can have.
         action_space: `Box`, `Discrete` or one-dimensional `MultiDiscrete`, see `ActionCode`.
         action_levels: into how many equal parts of its range the game sorts each number of an
             action; 0 if it takes them as they are.
@@ -34,8 +56,6 @@ class Game(gymnasium.Env):
         truth: the info that `object_masks` is made from.
         rewards: what stage 6 can explain, by name, and the kinds of things that earn it, where any
             do; see `earned` and `reward_masks`. `reward`, the game's own, is there for every game.
-        view: rows and columns of the frame that show the world; the rest tells of the player.
-        cell: pixels of the cells that the world is made of, 0 where there are none.
         policies: players by name that only this game has, see `player`.
         controller_bias: whether the controller has a bias.
         windowed: whether the game can be shown in a window while it is played.
@@ -50,7 +70,8 @@ class Game(gymnasium.Env):
     env_id: str
     version: str
     preprocessing = 1
-    observation_space = FRAMES
+    observation_space = frame_space(FRAME_SHAPE[0])
+    frame_sizes: tuple[int, ...] = FRAME_SIZES
     action_space: gymnasium.Space
     action_levels = 0
     action_names: tuple[str, ...] = ()
@@ -60,8 +81,6 @@ class Game(gymnasium.Env):
     objects: dict[str, int] = {}
     truth = "object_mask"
     rewards: dict[str, tuple[str, ...]] = {}
-    view = (64, 64)
-    cell = 0
     policies: tuple[str, ...] = ()
     controller_bias = True
     windowed = False
@@ -79,8 +98,37 @@ class Game(gymnasium.Env):
         """
 
     @classmethod
-    def object_masks(cls, truth: np.ndarray) -> np.ndarray:
-        """Return which pixels show which `objects`: `(N, 64, 64)` uint8 of bits."""
+    def check_frame_size(cls, name: str, frame_size: int) -> None:
+        """Check that the game can show frames of so many rows and columns.
+
+        Raises:
+            InputError: it cannot.
+        """
+        if frame_size not in cls.frame_sizes:
+            sizes = ", ".join(map(str, cls.frame_sizes))
+            raise InputError(
+                f"--frame_size {frame_size}: {name} shows frames of {sizes} rows and columns only; "
+                "leave the flag away"
+            )
+
+    @classmethod
+    def world_view(cls, frame_shape: Sequence[int]) -> tuple[int, int]:
+        """Return how many rows and columns, from the upper left, show the world.
+
+        The rest of the frame tells of the player.
+        """
+        return tuple(frame_shape[:2])
+
+    @classmethod
+    def cell_size(cls, frame_shape: Sequence[int]) -> int:
+        """Return the width in pixels of the cells that the world is made of, 0 without cells."""
+        return 0
+
+    @classmethod
+    def object_masks(
+        cls, truth: np.ndarray, frame_shape: Sequence[int] = FRAME_SHAPE
+    ) -> np.ndarray:
+        """Return which pixels show which `objects`: `(N, rows, columns)` uint8 of bits."""
         return truth
 
     @classmethod
@@ -98,12 +146,23 @@ class Game(gymnasium.Env):
         return rewards > 0
 
     @classmethod
-    def reward_masks(cls, reward: str, infos: dict[str, np.ndarray]) -> np.ndarray | None:
-        """Return which pixels show what earns a reward: `(N, 64, 64)` bool, None if not known."""
+    def reward_masks(
+        cls,
+        reward: str,
+        infos: dict[str, np.ndarray],
+        frame_shape: Sequence[int] = FRAME_SHAPE,
+    ) -> np.ndarray | None:
+        """Return which pixels show what earns a reward: `(N, rows, columns)` bool, None if unknown.
+
+        Args:
+            reward: a key of `cls.rewards`.
+            infos: of N frames.
+            frame_shape: of these frames.
+        """
         if reward not in cls.rewards or cls.truth not in infos:
             return None
         bits = sum(cls.objects[name] for name in cls.rewards[reward])
-        return (cls.object_masks(infos[cls.truth]) & bits).astype(bool)
+        return (cls.object_masks(infos[cls.truth], frame_shape) & bits).astype(bool)
 
     @classmethod
     def player(cls, policy: str, rng: np.random.Generator) -> Any:

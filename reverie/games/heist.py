@@ -2,9 +2,13 @@
 
 import math
 import struct
+from collections.abc import Sequence
 
 import numpy as np
 
+from reverie.games.game import FRAME_SHAPE
+
+SIDE = FRAME_SHAPE[0]  # of a frame, the only size that Procgen draws
 THINGS = (
     *("player", "gem", "blue_key", "green_key", "red_key"),
     *("blue_lock", "green_lock", "red_lock"),
@@ -12,7 +16,6 @@ THINGS = (
 PLAYER, LOCK, KEY, GEM, KEY_ON_RING = 0, 1, 2, 9, 11  # Procgen's kinds; colours are its themes
 FIRST = {PLAYER: 0, GEM: 1, KEY: 2, LOCK: 5}  # of each kind in `THINGS`
 ENTITY = 31  # numbers that the state has of each
-SIDE = 64  # of a frame
 
 
 class Heist:
@@ -51,7 +54,9 @@ class Heist:
         return rewards > 0
 
     @classmethod
-    def object_masks(cls, truth: np.ndarray) -> np.ndarray:
+    def object_masks(
+        cls, truth: np.ndarray, frame_shape: Sequence[int] = FRAME_SHAPE
+    ) -> np.ndarray:
         """Return which pixels the pictures of which `objects` touch: `(N, 64, 64)` uint8 of bits.
 
         A mask is the whole rectangle; the pictures of keys, gem and player leave parts of theirs

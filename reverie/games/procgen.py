@@ -10,7 +10,7 @@ import numpy as np
 
 from reverie.artifacts import InputError
 from reverie.games import heist
-from reverie.games.game import Game, import_gym
+from reverie.games.game import FRAME_SHAPE, Game, import_gym
 
 import_gym()
 from procgen import ProcgenGym3Env  # noqa: E402
@@ -69,7 +69,7 @@ class Batch:
         self._buffer = self._engine._ffi.new(f"char[{2**20}]")
         self._limit = min(rules.time_steps, self._timeout())
         self._steps, self._levels = [0] * count, [0] * count
-        self._seen: list[tuple[np.ndarray, dict]] = [(np.zeros((64, 64, 3), np.uint8), {})] * count
+        self._seen: list[tuple[np.ndarray, dict]] = [(np.zeros(FRAME_SHAPE, np.uint8), {})] * count
         self._queued = [0] * count
         self.fresh: dict[int, tuple[np.ndarray, dict]] = {}
 
@@ -171,6 +171,7 @@ class Procgen(Game):
     time_steps = 1000
     fps = 15
     at_once = 16
+    frame_sizes = FRAME_SHAPE[:1]  # Procgen draws no other
 
     def __init__(
         self,

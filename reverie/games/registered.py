@@ -11,13 +11,13 @@ from gymnasium.spaces import Box
 from reverie.artifacts import InputError
 from reverie.games.actions import ActionCode
 from reverie.games.checked import Checked, failure
-from reverie.games.game import Game
+from reverie.games.game import FRAME_SHAPE, Game, frame_space
 
 TIME_STEPS = 1000  # where the registration names no limit
 
 
 class Registered(Game):
-    """A registered environment, its pictures resized to 64x64 RGB by area.
+    """A registered environment, its pictures resized to square RGB by area.
 
     Its own wrappers stay, its limit of steps is ours: an episode is truncated after `time_steps` or
     when the environment says so. Grey pictures are shown in grey.
@@ -25,41 +25,49 @@ class Registered(Game):
     Args:
         time_steps: steps after which an episode is truncated.
         render: show the game in a window.
+        frame_size: rows and columns of a frame.
     """
 
     settings: dict[str, object] = {}
     windowed = True
 
-    def __init__(self, time_steps: int = TIME_STEPS, render: bool = False) -> None:
+    def __init__(
+        self,
+        time_steps: int = TIME_STEPS,
+        render: bool = False,
+        frame_size: int = FRAME_SHAPE[0],
+    ) -> None:
         window = {"render_mode": "human"} if render else {}
         limit = {"max_episode_steps": -1}  # none: the limit is ours
         self._env = _start(self.env_id, self.settings | window | limit)
-        self._limit = time_steps
+        self._limit, self._size = time_steps, frame_size
+        self.observation_space = frame_space(frame_size)
 
     def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple:
         """Start an episode; the seed decides it as far as the environment lets it."""
         super().reset(seed=seed)
         self._steps = 0
         picture, _ = self._env.reset(seed=seed, options=options)
-        return see(picture), {}
+        return see(picture, self._size), {}
 
     def step(self, action: np.ndarray) -> tuple:
         """Play one step."""
         picture, reward, terminated, truncated, _ = self._env.step(action)
         self._steps += 1
         truncated = bool(truncated or self._steps >= self._limit) and not terminated
-        return see(picture), reward, terminated, truncated, {}
+        return see(picture, self._size), reward, terminated, truncated, {}
 
     def close(self) -> None:
         """End the game."""
         self._env.close()
 
 
-def see(picture: np.ndarray) -> np.ndarray:
+def see(picture: np.ndarray, size: int) -> np.ndarray:
     """Turn a picture `(rows, columns)` or `(rows, columns, channels)` uint8 into a frame."""
-    small = cv2.resize(np.ascontiguousarray(picture), (64, 64), interpolation=cv2.INTER_AREA)
+    picture = np.ascontiguousarray(picture)
+    small = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
     grey = small.ndim == 2 or small.shape[-1] == 1
-    return np.repeat(small.reshape(64, 64, 1), 3, axis=2) if grey else small[..., :3]
+    return np.repeat(small.reshape(size, size, 1), 3, axis=2) if grey else small[..., :3]
 
 
 def environment(name: str, settings: dict | None = None) -> type[Registered]:

@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from reverie.artifacts import InputError
 from reverie.backend import compiled
+from reverie.networks import written_size
 
 if TYPE_CHECKING:
     from reverie.models.vae import VAE
@@ -39,11 +41,24 @@ class Encoder:
     """
 
     def __init__(self, vae: "VAE", batch_size: int = 256) -> None:
-        self.batch_size = batch_size
+        self.batch_size, self.frame_shape = batch_size, vae.frame_shape
         self._encode = compiled(vae.encode)
 
     def __call__(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Encode `(N, 64, 64, 3)` uint8 as `mu` and `logvar`, `(N, Z)` float32."""
+        """Encode frames as `mu` and `logvar`, `(N, Z)` float32.
+
+        Args:
+            frames: `(N, rows, columns, 3)` uint8, in memory or on the disk.
+
+        Raises:
+            InputError: the VAE sees frames of another shape.
+        """
+        if tuple(frames.shape[1:]) != self.frame_shape:
+            raise InputError(
+                f"frames of {written_size(frames.shape[1:])} pixels, but the VAE sees "
+                f"{written_size(self.frame_shape)}; record with 01_generate_data.py --frame_size "
+                f"{self.frame_shape[0]}"
+            )
         parts = []
         for start in range(0, len(frames), self.batch_size):
             batch = frames[start : start + self.batch_size]
@@ -55,7 +70,7 @@ class Encoder:
 
 
 def reconstruct(vae: "VAE", frames: np.ndarray, batch_size: int = 256) -> np.ndarray:
-    """Encode and decode frames from their mean latents: `(N, 64, 64, 3)` float32 in [0, 1]."""
+    """Encode and decode frames from their mean latents; return them as float32 in [0, 1]."""
     starts = range(0, len(frames), batch_size)
     parts = [vae.predict_on_batch(frames[s : s + batch_size])["frames"] for s in starts]
     return np.concatenate(parts)
@@ -67,9 +82,9 @@ def reconstruction_errors(
     """Measure mean squared errors over all pixels and inside each kind of object.
 
     Args:
-        frames: `(N, 64, 64, 3)` uint8.
-        decoded: `(N, 64, 64, 3)` in [0, 1].
-        masks: `(N, 64, 64)` uint8 bit masks of the objects, or None where the game has none.
+        frames: `(N, rows, columns, 3)` uint8.
+        decoded: the same, in [0, 1].
+        masks: `(N, rows, columns)` uint8 bit masks of the objects, or None where the game has none.
         objects: bit of each kind of object.
 
     Returns:

@@ -16,14 +16,14 @@ from reverie.models.vae import VAE
 from reverie.reports.plots import evenly, save_picture, tile
 from reverie.rollouts.frames import FrameStream, split_episodes
 from reverie.rollouts.identity import rollouts_identity
-from reverie.rollouts.storage import episode_lengths
+from reverie.rollouts.storage import episode_lengths, frames_in
 from reverie.runs import VAE_WEIGHTS
 from reverie.seeds import seed_32
 from reverie.training.streams import ArrayStream
 from reverie.training.task import History, Task
 from reverie.training.weights import load_weights
 
-JUDGED = 2000  # held-out frames that the errors are measured on
+JUDGED = 24_576_000  # bytes of held-out frames to measure errors on, 2,000 frames of 64x64
 JUDGED_BATCH = 100
 CLIPNORM = 1e4
 
@@ -70,18 +70,19 @@ def vae_task(paths: list[Path], game: str, options: VAEOptions, folder: Path) ->
     train, held_out = split_episodes(len(episode_lengths(paths)))
     stream = FrameStream(paths, train, options.batch_size, options.seed)
     held_stream = FrameStream(paths, held_out, 1)
-    judged = held_stream.sample(JUDGED)
+    count = frames_in(JUDGED, stream.frame_shape)
+    judged = held_stream.sample(count)
     return Task(
         name=f"{options.architecture} VAE",
         weights=VAE_WEIGHTS,
-        build=lambda: build(options, stream.sample(JUDGED)),
+        build=lambda: build(options, stream.sample(count)),
         train=stream,
         held_out=ArrayStream(judged, batch_size=JUDGED_BATCH),
         identity=_identity(paths, game, options),
         header=WeightsHeader(game, open_header(paths[0], RolloutsHeader).preprocessing),
         inputs={path.name: path for path in paths},
         clipnorm=CLIPNORM,
-        judge=_judge(game, judged, held_stream),
+        judge=_judge(game, judged, held_stream, count),
         paint=_painter(folder / "reconstructions", evenly(judged)),
         interval_name="vae_weights_{epoch:03d}.h5",
     )
@@ -102,6 +103,7 @@ def build(options: VAEOptions, frames: np.ndarray) -> VAE:
         reconstruction_weight=options.reconstruction_weight,
         detail_weight=options.detail_weight,
         free_bits=options.free_bits,
+        frame_shape=frames.shape[1:],
         seed=seed_32(options.seed),
     )
     if options.initial_weights:
@@ -118,12 +120,15 @@ def _identity(paths: list[Path], game: str, options: VAEOptions) -> dict:
     return names | {"game": game, "rollouts": rollouts_identity(paths)}
 
 
-def _judge(game: str, frames: np.ndarray, stream: FrameStream) -> Callable[[VAE, History], dict]:
+def _judge(
+    game: str, frames: np.ndarray, stream: FrameStream, count: int
+) -> Callable[[VAE, History], dict]:
     """Return what measures the errors over all pixels and inside the game's objects."""
     kinds = game_class(game)
     masks = None
     if kinds.objects:
-        masks = kinds.object_masks(stream.sample(JUDGED, f"infos/{kinds.truth}"))
+        truth = stream.sample(count, f"infos/{kinds.truth}")
+        masks = kinds.object_masks(truth, stream.frame_shape)
 
     def judge(vae: VAE, _: History) -> dict[str, float]:
         return reconstruction_errors(frames, reconstruct(vae, frames), masks, kinds.objects)

@@ -20,6 +20,7 @@ from reverie.headers import (
     parse,
     write_header,
 )
+from reverie.networks import FRAME_SHAPE
 from reverie.rollouts.identity import rollouts_identity
 from reverie.rollouts.storage import iterate_episodes
 
@@ -42,6 +43,7 @@ class Choice:
         judged: frames of each gallery, about.
         inventory: keep the parts of the frame that tell of the player.
         seed: decides which frames and in what order.
+        frame_shape: of the recorded frames.
     """
 
     game: str
@@ -52,14 +54,22 @@ class Choice:
     judged: int = 2000
     inventory: bool = False
     seed: int = 0
+    frame_shape: tuple[int, ...] = FRAME_SHAPE
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns of a frame."""
-        return (64, 64) if self.inventory else game_class(self.game).view
+        """Rows and columns of what is kept of a frame."""
+        if self.inventory:
+            return self.frame_shape[:2]
+        return game_class(self.game).world_view(self.frame_shape)
+
+    def table(self) -> dict:
+        """Return the choice as headers hold it; the default shape of frames is left out."""
+        table = asdict(self) | {"frame_shape": list(self.frame_shape)}
+        return {k: v for k, v in table.items() if k != "frame_shape" or tuple(v) != FRAME_SHAPE}
 
     def cut(self, pixels: np.ndarray) -> np.ndarray:
-        """Cut frames or masks `(N, 64, 64, ...)` to the rows and columns that are kept."""
+        """Cut frames or masks `(N, rows, columns, ...)` to what is kept of them."""
         rows, columns = self.shape
         return pixels[:, :rows, :columns]
 
@@ -123,7 +133,8 @@ def read_choice(path: Path, header: LabelledFramesHeader | WeightsHeader) -> Cho
         InputError: the file's header does not say it.
     """
     fail = Refusal(path, header.mend)
-    return parse(Choice, header.choice, lambda fault: fail(f"in its choice: {fault}"))
+    table = {"frame_shape": list(FRAME_SHAPE)} | header.choice
+    return parse(Choice, table, lambda fault: fail(f"in its choice: {fault}"))
 
 
 class Moments:
@@ -224,7 +235,7 @@ def open_moments(path: Path, paths: list[Path], choice: Choice) -> Moments:
     header = LabelledFramesHeader(
         choice.game,
         game_class(choice.game).preprocessing,
-        asdict(choice),
+        choice.table(),
         rollouts_identity(paths),
     )
     if path.exists():
@@ -339,7 +350,7 @@ def _copy(
     game = game_class(choice.game)
     names = [game.truth, "daylight"]
     infos = {n: episode["infos"][n][:][frames] for n in names if n in episode.get("infos", ())}
-    truth = game.reward_masks(choice.reward, infos)
+    truth = game.reward_masks(choice.reward, infos, choice.frame_shape)
     shape = (len(group["frames"]), *choice.shape)
     if truth is not None:
         masks = group.require_dataset("truth", shape, bool, chunks=(1, *choice.shape))
@@ -347,7 +358,7 @@ def _copy(
     if judged and "daylight" in infos:
         group.require_dataset("daylight", shape[:1], np.float32)[places] = infos["daylight"]
     if judged and game.truth in infos:
-        objects = choice.cut(game.object_masks(infos[game.truth]))
+        objects = choice.cut(game.object_masks(infos[game.truth], choice.frame_shape))
         group.require_dataset("objects", shape, np.uint8, chunks=(1, *choice.shape))[places] = (
             objects
         )

@@ -1,5 +1,6 @@
 """Masks of a single picture or of a whole recorded episode, for a person to look at."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -7,40 +8,60 @@ import numpy as np
 
 from reverie.artifacts import InputError, read_json
 from reverie.games import game_class
+from reverie.headers import WeightsHeader, open_header
 from reverie.masks.evaluation import known_mask
 from reverie.masks.labelled_frames import read_choice
 from reverie.masks.methods import LEARNED
 from reverie.masks.networks import load_run, weights_path
 from reverie.masks.pictures import grey, reconstruction_strip, tinted
 from reverie.masks.refinement import REFINED
+from reverie.networks import written_size
 from reverie.reports.films import SCALE, save_film
 from reverie.reports.plots import save_picture, tile
 from reverie.rollouts.storage import find_batches, iterate_episodes
 from reverie.runs import PRETRAINED, SCORES
 
 RUNS = ("vae", "local", "masks")  # runs whose masks are shown
-MEND = "hand over a frame of 64x64 pixels as 01_generate_data.py records it"
+MEND = "hand over a frame as 01_generate_data.py recorded it for the networks"
 
 
 def read_frame(path: Path) -> np.ndarray:
-    """Read a picture as a frame `(64, 64, 3)` uint8.
+    """Read a picture as a frame `(rows, columns, 3)` uint8.
 
     Raises:
-        InputError: it is missing, no picture, or of another size.
+        InputError: it is missing, or no picture.
     """
     if not path.is_file():
         raise InputError(f"{path}: no picture there; {MEND}")
     picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
     if picture is None:
         raise InputError(f"{path}: not a picture; {MEND}")
-    if picture.shape != (64, 64, 3):
-        rows, columns = picture.shape[:2]
-        raise InputError(f"{path}: {columns}x{rows} pixels; {MEND}")
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 
+def trained_runs(folder: Path) -> list[str]:
+    """Return the runs in a folder whose masks can be shown, or the one that should be there."""
+    return [run for run in RUNS if weights_path(folder / run).exists()] or ["vae"]
+
+
+def check_trained_on(source: Path, shape: Sequence[int], folder: Path) -> None:
+    """Check that the networks in a folder were trained on frames of a shape.
+
+    Raises:
+        InputError: they were trained on others, or there are none.
+    """
+    for run in trained_runs(folder):
+        path, (_, network, _) = weights_path(folder / run), LEARNED[run]
+        known = read_choice(path, open_header(path, WeightsHeader, network=network)).frame_shape
+        if tuple(shape) != known:
+            raise InputError(
+                f"{source}: {written_size(shape)} pixels, but {path} knows frames of "
+                f"{written_size(known)}; {MEND}"
+            )
+
+
 def views(folder: Path, frames: np.ndarray) -> dict[str, np.ndarray]:
-    """Return what the networks in a folder make of frames `(N, 64, 64, 3)`, by caption.
+    """Return what the networks in a folder make of frames `(N, rows, columns, 3)`, by caption.
 
     The captions are `frame`; of the critic-VAE `own value`, `low value`, `high value` and
     `difference`; of the others the method's name; and of each, once it is evaluated,
@@ -49,9 +70,8 @@ def views(folder: Path, frames: np.ndarray) -> dict[str, np.ndarray]:
     Raises:
         InputError: there are none.
     """
-    there = [run for run in RUNS if weights_path(folder / run).exists()] or ["vae"]
     result: dict[str, np.ndarray] = {}
-    for run in there:
+    for run in trained_runs(folder):
         name, network_name, method = LEARNED[run]
         network, header = load_run(folder / run, network_name, f"train-{run}")
         cut = read_choice(weights_path(folder / run), header).cut(frames)
@@ -135,7 +155,9 @@ def networks_folder(savefolder: Path | None, default: Path, game: str) -> Path:
 
 def show_picture(folder: Path, image: Path, output: Path) -> None:
     """Write the strip of a single picture."""
-    strip = views(folder, read_frame(image)[None])
+    frame = read_frame(image)
+    check_trained_on(image, frame.shape, folder)
+    strip = views(folder, frame[None])
     save_picture(output, tile([np.concatenate(list(strip.values()))], scale=SCALE))
 
 
@@ -145,8 +167,10 @@ def show_episode(folder: Path, paths: list[Path], number: int, output: Path, fps
     Raises:
         InputError: there is no such episode.
     """
-    for index, (_, _, episode) in enumerate(iterate_episodes(paths)):
+    for index, (path, _, episode) in enumerate(iterate_episodes(paths)):
         if index == number:
-            save_film(output, views(folder, episode["observations"][:]), fps)
+            frames = episode["observations"][:]
+            check_trained_on(path, frames.shape[1:], folder)
+            save_film(output, views(folder, frames), fps)
             return
     raise InputError(f"--episode {number}: {paths[0].parent} holds episodes 0 to {index}")

@@ -112,10 +112,10 @@ def others_table(runs: list[dict]) -> "Markdown":
 
 def repainted_frames(folder: Path, count: int) -> dict[str, np.ndarray]:
     """Return test frames, evenly spread, and all that the networks make of them, by caption."""
-    frames = Moments(folder / "moments.h5").read("test")
-    chosen = evenly(frames, count)
-    rows, columns = chosen.shape[1:3]
-    whole = np.pad(chosen, ((0, 0), (0, 64 - rows), (0, 64 - columns), (0, 0)))
+    moments = Moments(folder / "moments.h5")
+    chosen = evenly(moments.read("test"), count)
+    whole = np.zeros((len(chosen), *moments.choice.frame_shape), np.uint8)
+    whole[:, : chosen.shape[1], : chosen.shape[2]] = chosen
     return views(folder, whole)
 
 

@@ -140,7 +140,7 @@ def train_detector(vae: "VAE", rollouts: Path, seed: int) -> tuple["Detector", d
     from reverie.models.detector import Detector
 
     keras.utils.set_random_seed(seed)
-    detector = Detector(len(statements))
+    detector = Detector(len(statements), vae.frame_shape)
     _fit(detector, vae, fitted, statements, seed)
     notes = {"statements": statements, "floor": floor, "thresholds": [0.0] * len(statements)}
     logits = Viewer(vae, detector, notes).logits(np.concatenate([r.mu for r in left_out]))

@@ -86,7 +86,7 @@ def weights_over_strip(
 
     Args:
         weights: `(T, K)`.
-        frames: the frames that were predicted with them, `(T, 64, 64, 3)`.
+        frames: the frames that were predicted with them, `(T, rows, columns, 3)`.
         scene: of the same frames; its events are marked.
         start: number of the first step, for the axis.
         every: steps between the shown frames.
@@ -132,7 +132,7 @@ def reality_and_dream(
     """Draw real, reconstructed and predicted frames under each other, events written below.
 
     Args:
-        rows: frames `(T, 64, 64, 3)` by name.
+        rows: frames `(T, rows, columns, 3)` by name.
         scenes: of the same frames, by the same names, or of some of them.
         start: number of the first frame, for the axis.
         shown: frames.

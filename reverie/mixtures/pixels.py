@@ -16,8 +16,9 @@ TOP = slice(0, 10)  # rows in which a wall is told by its red
 
 
 def pixel_scene(frames: np.ndarray) -> Scene:
-    """Apply the rules to frames `(T, 64, 64, 3)` uint8."""
-    seen = [_look(frame.astype(np.float32) / 255.0) for frame in frames]
+    """Apply the rules to frames `(T, rows, columns, 3)` uint8, shrunk to 64x64."""
+    small = [cv2.resize(frame, (64, 64), interpolation=cv2.INTER_AREA) for frame in frames]
+    seen = [_look(frame.astype(np.float32) / 255.0) for frame in small]
     monsters, fireballs, explosion, left, right = map(np.array, zip(*seen))
     return Scene(monsters, fireballs, explosion, left, right)
 

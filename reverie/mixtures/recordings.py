@@ -51,7 +51,7 @@ class Recording:
     policy: str = "held_random"
 
     def frames(self) -> np.ndarray:
-        """Read its frames `(T + 1, 64, 64, 3)` uint8 from the disk."""
+        """Read its frames `(T + 1, rows, columns, 3)` uint8 from the disk."""
         with h5py.File(self.path, "r") as file:
             return file[self.episode]["observations"][:]
 

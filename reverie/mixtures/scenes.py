@@ -49,7 +49,7 @@ def true_scene(infos: dict[str, np.ndarray]) -> Scene:
     """Return the scene of a recorded episode from ViZDoom's own ground truth.
 
     Args:
-        infos: `monsters`, `fireballs`, `position_y` `(T,)` and `object_mask` `(T, 64, 64)`.
+        infos: `monsters`, `fireballs`, `position_y` `(T,)` and `object_mask` `(T, rows, columns)`.
     """
     fire = (infos["object_mask"] & FIREBALL) > 0
     left, right = WALLS

@@ -11,10 +11,11 @@ import h5py
 import numpy as np
 
 from reverie.artifacts import InputError
-from reverie.rollouts.storage import CHUNK, iterate_episodes
+from reverie.headers import RolloutsHeader, open_header
+from reverie.rollouts.storage import CHUNK, frames_in, iterate_episodes
 
 HOLDOUT = 10  # every tenth episode is held out
-BUFFER = 16_384  # frames that a batch is drawn from, 200 MB
+BUFFER = 3 << 26  # bytes of frames that a batch is drawn from, 16,384 frames of 64x64
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,11 @@ class FrameStream:
         episodes: numbers of the episodes to take, counted over all files.
         batch_size: frames a batch; what is left over at the end of an epoch is dropped.
         seed: decides the order.
-        buffer: frames that a batch is drawn from.
+        buffer: bytes of frames that a batch is drawn from.
+
+    Attributes:
+        frame_shape: of every frame, `(rows, columns, 3)`.
+        frames: how many there are.
     """
 
     def __init__(
@@ -66,7 +71,8 @@ class FrameStream:
         buffer: int = BUFFER,
     ) -> None:
         self.batch_size, self.seed, self.buffer = batch_size, seed, buffer
-        self.pieces = _pieces(paths, set(episodes))
+        self.frame_shape = open_header(paths[0], RolloutsHeader).frame_shape
+        self.pieces = _pieces(paths, set(episodes), frames_in(CHUNK, self.frame_shape))
         self.frames = sum(piece.stop - piece.start for piece in self.pieces)
         if self.frames < batch_size:
             raise InputError(
@@ -81,13 +87,14 @@ class FrameStream:
 
     @property
     def _capacity(self) -> int:
-        return min(max(self.buffer, self.batch_size), self.frames)
+        buffer = frames_in(self.buffer, self.frame_shape)
+        return min(max(buffer, self.batch_size), self.frames)
 
     def batches(self, epoch: int) -> Iterator[tuple[np.ndarray]]:
-        """Yield the shuffled batches `(B, 64, 64, 3)` uint8 of an epoch, as one-tuples."""
+        """Yield the shuffled batches `(B, rows, columns, 3)` uint8 of an epoch, as one-tuples."""
         rng = np.random.default_rng([self.seed, epoch])
         order = rng.permutation(len(self.pieces))
-        buffer = np.empty((self._capacity, 64, 64, 3), np.uint8)
+        buffer = np.empty((self._capacity, *self.frame_shape), np.uint8)
         filled = 0
         for frames in prefetch(self._read(order), ahead=8):
             while len(frames):
@@ -135,13 +142,13 @@ def _take(buffer: np.ndarray, filled: int, count: int, rng: np.random.Generator)
     return batch
 
 
-def _pieces(paths: list[Path], episodes: set[int]) -> list[Piece]:
+def _pieces(paths: list[Path], episodes: set[int], length: int) -> list[Piece]:
     pieces = []
     for number, (path, name, group) in enumerate(iterate_episodes(paths)):
         if number in episodes:
             frames = len(group["rewards"]) + 1
-            for start in range(0, frames, CHUNK):
-                pieces.append(Piece(path, name, start, min(start + CHUNK, frames)))
+            for start in range(0, frames, length):
+                pieces.append(Piece(path, name, start, min(start + length, frames)))
     return pieces
 
 

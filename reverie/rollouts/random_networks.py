@@ -2,10 +2,12 @@
 
 from itertools import pairwise
 
+import cv2
 import numpy as np
 
 from reverie.games.actions import ActionCode
 
+SIZE = 64  # rows and columns that they see
 LATENT, UNITS = 32, 256  # of the article's CarRacing networks
 CHANNELS = (3, 32, 64, 128, 256)
 LARGEST = 0.01  # scale of the weights, at most; drawn anew for every episode
@@ -39,7 +41,7 @@ class RandomNetworks:
         self.hidden, self.cell = np.zeros((2, UNITS), np.float32)
 
     def act(self, frame: np.ndarray) -> np.ndarray:
-        """See a frame `(64, 64, 3)` uint8 and return an action."""
+        """See a frame `(rows, columns, 3)` uint8 and return an action."""
         mu, logvar = np.split(self._see(frame), 2)
         noise = self.rng.standard_normal(LATENT, np.float32)
         latents = mu + np.exp(np.clip(0.5 * logvar, -BOUND, BOUND)) * noise
@@ -49,7 +51,9 @@ class RandomNetworks:
         return action
 
     def _see(self, frame: np.ndarray) -> np.ndarray:
-        """Encode a frame by the article's four strided convolutions."""
+        """Encode a frame, resized to 64x64, by the article's four strided convolutions."""
+        if frame.shape[:2] != (SIZE, SIZE):
+            frame = cv2.resize(frame, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
         x = frame.astype(np.float32) / 255.0
         for layer in self.convolutions:
             windows = np.lib.stride_tricks.sliding_window_view(x, (4, 4), axis=(0, 1))[::2, ::2]

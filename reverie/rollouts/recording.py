@@ -11,6 +11,7 @@ from pathlib import Path
 from reverie.artifacts import Damaged, InputError, remove_unfinished, write_text
 from reverie.games import game_class
 from reverie.games.actions import describe_space
+from reverie.games.game import frame_shape, frame_space
 from reverie.headers import RolloutsHeader, header_text
 from reverie.locks import NAME as LOCK
 from reverie.locks import owned
@@ -125,13 +126,13 @@ class Recorder:
 
     def header(self) -> RolloutsHeader:
         """Return what every batch of this recording says of itself."""
-        game = game_class(self.game, self.options)
+        game, (frame_size, *_) = game_class(self.game, self.options), frame_shape(self.options)
         return RolloutsHeader(
             game=self.game,
             preprocessing=game.preprocessing,
             env_id=game.env_id,
             env_version=game.version,
-            observation_space=describe_space(game.observation_space),
+            observation_space=describe_space(frame_space(frame_size)),
             action_space=describe_space(game.action_space) | {"levels": game.action_levels},
             policy=self.policy,
             seed=self.seed,

@@ -1,9 +1,10 @@
 """Recorded episodes on disk: HDF5 files with Minari's field names, one group an episode."""
 
 import itertools
+import math
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,13 +17,17 @@ from reverie.games.episode import Episode
 from reverie.hdf5 import atomic_hdf5
 from reverie.headers import Refusal, RolloutsHeader, open_hdf5, open_header, write_header
 
-CHUNK = 64  # frames that a reader takes at once, 0.8 MB
+CHUNK = 3 << 18  # bytes of frames that a reader takes at once, 64 frames of 64x64
 PACKED = 1 << 16  # bytes that are compressed together
-FRAME_SHAPE = (64, 64, 3)
 STEP_KEYS = ("actions", "rewards", "terminations", "truncations")  # one row a step, T an episode
 AGREED = ("env_id", "preprocessing", "observation_space", "action_space")
 LENGTH = "time_steps"
 FREE = (LENGTH, "dream")  # options that may differ: the longest episode, and how a dream was played
+
+
+def frames_in(memory: int, frame_shape: Sequence[int]) -> int:
+    """Return how many frames of a shape fit into so many bytes, at least one."""
+    return max(memory // math.prod(frame_shape), 1)
 
 
 class EpisodeBuilder:
@@ -228,11 +233,10 @@ def check_batch(path: Path, game: str, preprocessing: int | None = None) -> Roll
     """
     mend = f"move it away and record it anew with: python 01_generate_data.py {game}"
     header = open_header(path, RolloutsHeader, game=game, preprocessing=preprocessing, mend=mend)
-    shape = tuple(header.observation_space.get("shape", FRAME_SHAPE))
     code, fail = ActionCode.from_description(header.action_space), Refusal(path, mend)
     with open_hdf5(path, RolloutsHeader.title, mend) as file:
         for name, group in file.items():
-            _check_episode(name, group, shape, code, fail)
+            _check_episode(name, group, header.frame_shape, code, fail)
     return header
 
 
