@@ -73,12 +73,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def check(args: argparse.Namespace) -> list[Path]:
     """Check everything that is read; return the rollouts."""
+    preprocessing = game_class(args.environment_name).preprocessing
     paths = find_batches(
         args.input_data_folder,
         args.environment_name,
         args.start_batch,
         args.max_batch,
-        game_class(args.environment_name).preprocessing,
+        preprocessing,
     )
     shape = open_header(paths[0], RolloutsHeader).frame_shape
     if fault := frame_fault(args.architecture, shape):
@@ -87,8 +88,8 @@ def check(args: argparse.Namespace) -> list[Path]:
             "01_generate_data.py --frame_size"
         )
     if args.initial_weights:
-        game = args.environment_name
-        header = open_header(args.initial_weights, WeightsHeader, network="VAE", game=game)
+        same = {"game": args.environment_name, "preprocessing": preprocessing}
+        header = open_header(args.initial_weights, WeightsHeader, network="VAE", **same)
         expected = {name: getattr(args, name) for name in ("architecture", "latent_size")}
         check_initial(args.initial_weights, header.config, expected)
         check_frames(paths[0], shape, args.initial_weights, header)

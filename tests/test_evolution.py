@@ -98,6 +98,29 @@ def test_damaged_file_is_named(tmp_path):
             evolution(path).resume()
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("settings", "3"),
+        ("settings", "{"),
+        ("fitness", np.zeros((2, 3))),
+        ("fitness", np.zeros(4)),
+        ("fitness", np.array(["a", "b"], "S1")),
+        ("mean", np.zeros(3)),
+    ],
+)
+def test_a_file_of_another_shape_is_named(tmp_path, name, value):
+    search = run(evolution(tmp_path / "e.h5"), 2, save=True)
+    with h5py.File(search.path, "a") as file:
+        if name == "settings":
+            file.attrs[name] = value
+        else:
+            del file[name]
+            file[name] = value
+    with pytest.raises(InputError, match=r"e.h5: damaged"):
+        evolution(search.path).resume()
+
+
 def test_begins_where_it_is_told(tmp_path):
     search = Evolution(tmp_path / "e.h5", 4, 12, 1e-3, 0, start=TARGET)
     np.testing.assert_array_equal(search.mean, TARGET)

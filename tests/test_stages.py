@@ -1,6 +1,7 @@
 """All stages one after the other, as a user runs them, and what they leave on the disk."""
 
 import json
+import shutil
 
 import h5py
 import numpy as np
@@ -10,7 +11,7 @@ from helpers import STAGES, assert_same_rollouts, copy_run, held, load_script, r
 
 from reverie.artifacts import file_hash, read_json_lines
 from reverie.controllers.controller import load_controller
-from reverie.headers import RolloutsHeader, WeightsHeader, open_header
+from reverie.headers import Recorded, RolloutsHeader, WeightsHeader, open_header
 from reverie.latents.storage import Latents
 from reverie.reports.page import generation_curves, write_report
 from reverie.runs import RunFolder
@@ -189,6 +190,10 @@ def test_rnn(run):
     config = header.config
     assert (config["latent_size"], config["units"], config["action_size"]) == (8, 32, 1)
     assert header.vae == file_hash(run.vae_weights)
+    lengths = tuple(Latents(run.latents).lengths.tolist())
+    assert header.recorded == Recorded(
+        ("held_random",), (0,) * 12, lengths, {"difficulty": 4, "time_steps": 120}
+    )
     assert header.notes["latents"] == file_hash(run.latents)
     scores = json.loads((run.rnn / "scores.json").read_text())
     assert len(scores["nats_per_frame"]) == 3
@@ -251,7 +256,9 @@ def test_shares_encoded_by_several_jobs_are_joined(run, tmp_path, capsys):
 
 
 def test_a_controller_records(run, tmp_path):
-    flags = record_flags(tmp_path, workers=2, policy=run.controller)
+    moved = shutil.copytree(run.folder, tmp_path / "moved")
+    controller = moved / run.controller.relative_to(run.folder)
+    flags = record_flags(tmp_path, workers=2, policy=controller)
     result = run_stage("01_generate_data.py", *flags, "--total_episodes", 2)
     assert result.returncode == 0, result.stderr
     path = tmp_path / "doomrnn_0.h5"

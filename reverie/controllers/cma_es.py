@@ -102,13 +102,15 @@ class Evolution:
         mend = "add --new_model to start afresh"
         try:
             with h5py.File(self.path, "r") as file:
-                settings = json.loads(file.attrs["settings"])
-                told, mean = file["fitness"][:], file["mean"][:]
+                settings = dict(json.loads(file.attrs["settings"]))
+                told, mean = file["fitness"][:].astype(float), file["mean"][:].astype(float)
         except UNREADABLE as error:
             raise InputError(f"{self.path}: damaged ({error}); {mend}") from error
         if settings != self.settings:
             others = {k: v for k, v in settings.items() if self.settings.get(k) != v}
             raise InputError(f"{self.path}: of a search with {others}; repeat those or {mend}")
+        if told.shape[1:] != (self.settings["population"],) or mean.shape != self.mean.shape:
+            raise InputError(f"{self.path}: damaged, its generations have other sizes; {mend}")
         for fitness in told:
             self.ask()
             self.tell(fitness)
