@@ -26,6 +26,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reverie.artifacts import InputError, file_hash, require_file
+from reverie.backend import start_backend
 from reverie.cores import usable_cores
 from reverie.flags import artifact, non_negative_int, positive_int, seed
 from reverie.games import add_game_flags, game_class, game_options
@@ -109,6 +110,7 @@ def make_player(args: argparse.Namespace) -> tuple[Player, str]:
     if policy in (*POLICIES, *game.policies):
         return named_player(policy, game.at_once), policy
     path = Path(policy)
+    start_backend()
     from reverie.controllers.agents import agent_player
 
     player = agent_player(path, args.game, args.vae_weights, args.rnn_weights)

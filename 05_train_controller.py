@@ -28,9 +28,14 @@ import argparse
 import sys
 from pathlib import Path
 
+from reverie import flags
 from reverie.artifacts import write_config
-from reverie.controllers.controller import FEATURES, load_controller
+from reverie.backend import start_backend
+from reverie.controllers.controller import load_controller
+from reverie.controllers.options import EvaluationOptions, SearchFiles, SearchOptions
 from reverie.cores import usable_cores
+from reverie.dreams.features import FEATURES
+from reverie.dreams.options import DreamOptions
 from reverie.games import add_game_flags, game_class, game_options
 from reverie.headers import WeightsHeader, open_header, open_networks
 from reverie.locks import owned
@@ -44,6 +49,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    count = flags.positive_int
     parser.add_argument("game", help="the game, e.g. doomrnn")
     files = parser.add_argument_group("files")
     files.add_argument("--vae_weights", type=Path, required=True)
@@ -51,39 +57,40 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     files.add_argument("--output_folder", type=Path, default=CONTROLLER_FOLDER)
     search = parser.add_argument_group("search")
     search.add_argument("--train_in", choices=("dream", "game"), default="dream")
-    search.add_argument("--population", type=int, default=64)
-    search.add_argument("--rollouts", type=int, default=16, help="episodes of a candidate")
-    search.add_argument("--generations", type=int, default=200, help="0 only scores the beginning")
-    search.add_argument("--sigma_init", type=float, default=0.1)
+    search.add_argument("--population", type=flags.int_from(4), default=64)
+    search.add_argument("--rollouts", type=count, default=16, help="episodes of a candidate")
+    search.add_argument(
+        "--generations", type=flags.non_negative_int, default=200, help="0: no search, only scores"
+    )
+    search.add_argument("--sigma_init", type=flags.positive_float, default=0.1)
     search.add_argument("--features", choices=FEATURES, default="zh")
-    search.add_argument("--seed", type=int, default=0)
+    search.add_argument("--seed", type=flags.seed, default=0)
     search.add_argument("--initial_controller", type=Path, help="an earlier one to go on from")
     search.add_argument("--new_model", action="store_true", help="start afresh")
     dream = parser.add_argument_group("dream and game")
-    dream.add_argument("--temperature", type=float, default=1.15)
     dream.add_argument(
-        "--sigma_temperature", type=float, help="of the spread inside a component alone"
+        "--temperature",
+        type=flags.non_negative_float,
+        default=1.15,
+        help="0: the mean of the likeliest component",
+    )
+    dream.add_argument(
+        "--sigma_temperature",
+        type=flags.non_negative_float,
+        help="of the spread inside a component alone; 0: its mean",
     )
     dream.add_argument("--threshold_ends", action="store_true", help="end dreams as the article")
-    dream.add_argument("--time_steps", type=int, help="longest episode; default: the game's own")
+    dream.add_argument("--time_steps", type=count, help="longest episode; default: the game's own")
     score = parser.add_argument_group("score")
-    score.add_argument("--eval_every", type=int, default=25, help="generations")
-    score.add_argument("--eval_episodes", type=int, default=100, help="of the real game")
+    score.add_argument("--eval_every", type=count, default=25, help="generations")
     score.add_argument(
-        "--workers", type=int, default=min(32, 4 * usable_cores()), help="games at a time"
+        "--eval_episodes", type=flags.int_from(2), default=100, help="of the real game"
+    )
+    score.add_argument(
+        "--workers", type=count, default=min(32, 4 * usable_cores()), help="games at a time"
     )
     add_game_flags(parser)
-    args = parser.parse_args(argv)
-    for name in ("generations", "rollouts", "time_steps", "eval_every", "workers"):
-        least = 0 if name == "generations" else 1
-        if getattr(args, name) is not None and getattr(args, name) < least:
-            parser.error(f"--{name} must be at least {least}")
-    if args.population < 4 or args.eval_episodes < 2:
-        parser.error("--population must be at least 4, --eval_episodes at least 2")
-    for name in ("temperature", "sigma_temperature", "sigma_init"):
-        if getattr(args, name) is not None and getattr(args, name) <= 0:
-            parser.error(f"--{name} must be positive")
-    return args
+    return parser.parse_args(argv)
 
 
 @conduct
@@ -102,37 +109,42 @@ def main(argv: list[str] | None = None) -> None:
         run(args, options)
 
 
-def run(args: argparse.Namespace, options: dict) -> None:
+def run(args: argparse.Namespace, game_options: dict) -> None:
     """Search and score; the output folder is ours alone."""
-    result, state = args.output_folder / SCORES, args.output_folder / "evolution.h5"
+    files = SearchFiles(
+        args.vae_weights, args.rnn_weights, args.output_folder, args.initial_controller
+    )
+    result, state = files.folder / SCORES, files.folder / "evolution.h5"
     if args.new_model:
         for path in (state, result):
             path.unlink(missing_ok=True)
+    start_backend()
     from reverie.controllers.search import Search, check_dream, finish
 
-    with GameWorkers(args.game, options, args.workers) as workers:
-        search = Search(args, workers, options)
+    with GameWorkers(args.game, game_options, args.workers) as workers:
+        search = Search(args.game, files, workers, game_options, **typed_options(args))
         search.resume()
-        if result.exists() and search.evolution.generation >= args.generations:
+        if result.exists() and search.cma_es.generation >= args.generations:
             print(f"nothing to do: {args.generations} generations are done, scores in {result}")
             return
         result.unlink(missing_ok=True)  # written last: says that the stage is finished
-        inputs = {"vae": args.vae_weights, "rnn": args.rnn_weights}
-        if args.initial_controller:
-            inputs["initial_controller"] = args.initial_controller
-        write_config(args.output_folder, vars(args), inputs)
+        write_config(files.folder, vars(args), files.inputs)
         print(f"controller of {search.controller.size} parameters")
         survival = check_dream(search) if args.train_in == "dream" else {}
-        generations = range(search.evolution.generation, args.generations)
-        for _ in progress(generations, desc="generations"):
-            search.generation()
-            row = search.history[-1]
+        for _ in progress(range(search.cma_es.generation, args.generations), desc="generations"):
+            row = search.generation()
             print(
                 f"generation {row['generation']}: {args.train_in} mean {row['mean']:.1f}, best "
                 f"{row['best']:.1f}, sigma {row['sigma']:.3f}, {row['seconds']:.1f} s"
             )
             stop_signal.check()
         finish(search, survival)
+
+
+def typed_options(args: argparse.Namespace) -> dict:
+    """Return the options of search, dream and evaluation that the flags ask for."""
+    kinds = {"search": SearchOptions, "dream": DreamOptions, "evaluation": EvaluationOptions}
+    return {name: flags.filled(kind, args) for name, kind in kinds.items()}
 
 
 if __name__ == "__main__":

@@ -47,12 +47,13 @@ def _times(function, frames: np.ndarray, calls: int) -> np.ndarray:
 
 
 def _agent_times(place: Workplace, frames: np.ndarray, calls: int) -> np.ndarray:
-    from reverie.controllers.agents import Agents
+    from reverie.controllers.agents import Agents, ControlledAgents
     from reverie.training.weights import load_network
 
     rnn = place.rnn()
     controller = Controller("zh", rnn.latent_size, rnn.units, rnn.action_size)
-    agents = Agents(load_network(place.vae_weights(), "VAE"), rnn, controller, 1)
+    agents = Agents(load_network(place.vae_weights(), "VAE"), rnn, 1)
+    agents = ControlledAgents(agents, controller)
     parameters = np.random.default_rng(0).normal(0.0, 0.1, controller.size)
     agents.begin(0, parameters, 0)
     return _times(agents.act, frames, calls)

@@ -8,7 +8,8 @@ from benchmarks.rows import Row, alternate, compare, seconds
 from benchmarks.workplace import GAME, OPTIONS, Workplace
 from reverie.backend import compiled
 from reverie.controllers.controller import Controller
-from reverie.dreams.dream import Dream, DreamOptions
+from reverie.dreams.dream import Dream
+from reverie.dreams.options import DreamOptions
 from reverie.games import game_class
 from reverie.games.actions import describe_space
 from reverie.headers import WeightsHeader
@@ -46,7 +47,7 @@ def _together(dream, controller: Controller, population: np.ndarray) -> Rate:
         lengths = []
         duration = seconds(
             lambda: lengths.append(
-                dream.play_controllers(controller, population, ROLLOUTS, seed)[1].sum()
+                dream.controlled(controller, population, ROLLOUTS, seed)[1].sum()
             )
         )
         return float(lengths[0]) / duration

@@ -5,6 +5,7 @@ for a whole situation (Ellefsen et al., arXiv 1901.07859). `per_dim`: K weights 
 by itself (Ha and Schmidhuber, arXiv 1803.10122).
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,12 @@ class Mixture:
         """How many numbers describe one mixture: K + 2KZ for `joint`, 3KZ for `per_dim`."""
         values = self.components * self.latent_size
         return 2 * values + (self.components if self.form == "joint" else values)
+
+    @property
+    def choices(self) -> tuple[int, ...]:
+        """What a component is chosen from in one frame: `(K,)`, or `(Z, K)` for `per_dim`."""
+        sizes = (self.latent_size, self.components)
+        return sizes if self.form == "per_dim" else sizes[1:]
 
     def split(self, raw: Any) -> tuple[Any, Any, Any]:
         """Split the head's output `(..., parameters)` into logits, means and sigmas.
@@ -81,17 +88,13 @@ class Mixture:
         Returns:
             Gumbel noise `(count, K)` or `(count, Z, K)`, Gaussian noise `(count, Z)`.
         """
-        choices = (self.components,)
-        if self.form == "per_dim":
-            choices = (self.latent_size, self.components)
-        size = choices[0] * (choices[1] if len(choices) > 1 else 1)
         both = tfd.JointDistributionSequential(
             [
-                tfd.Sample(tfd.Gumbel(0.0, 1.0), (count, size)),
+                tfd.Sample(tfd.Gumbel(0.0, 1.0), (count, math.prod(self.choices))),
                 tfd.Sample(tfd.Normal(0.0, 1.0), (count, self.latent_size)),
             ]
         ).sample(seed=seed)
-        return ops.reshape(both[0], (count, *choices)), both[1]
+        return ops.reshape(both[0], (count, *self.choices)), both[1]
 
     def sample(
         self,
@@ -99,16 +102,19 @@ class Mixture:
         noise: tuple[Any, Any],
         temperature: Any = 1.0,
         sigma_temperature: Any = None,
+        component: Any = None,
     ) -> tuple[Any, Any]:
         """Draw the next latent.
 
-        Temperature as in Ha and Schmidhuber: logits are divided by it, variances multiplied.
+        Temperature as in Ha and Schmidhuber: logits are divided by it, variances multiplied. At 0
+        the latent is the mean of the likeliest component.
 
         Args:
             raw: `(B, parameters)`.
             noise: what `noise` drew, for B frames.
-            temperature: positive; of the choice of component.
-            sigma_temperature: of the spread inside it; the same by default.
+            temperature: of the choice of component, from 0.
+            sigma_temperature: of the spread inside it, from 0 (its mean); the same by default.
+            component: `(B,)` int, of a joint mixture: draw from these instead of choosing.
 
         Returns:
             Latents `(B, Z)` and the chosen components, `(B,)` or `(B, Z)`.
@@ -116,12 +122,17 @@ class Mixture:
         gumbel, gaussian = noise
         spread = temperature if sigma_temperature is None else sigma_temperature
         logits, means, sigmas = self.split(raw)
-        chosen = ops.argmax(logits / temperature + gumbel, axis=-1)  # the Gumbel-max trick
-        one_hot = ops.one_hot(chosen, self.components, dtype="float32")
+        if component is None:
+            # the Gumbel-max trick; without noise the likeliest
+            temperature = ops.cast(temperature, "float32")
+            warm = temperature > 0.0
+            scores = logits / ops.where(warm, temperature, 1.0)
+            component = ops.argmax(scores + ops.where(warm, gumbel, 0.0), axis=-1)
+        one_hot = ops.one_hot(component, self.components, dtype="float32")
         if self.form == "joint":
             mean = ops.einsum("bk,bkz->bz", one_hot, means)
             sigma = ops.einsum("bk,bkz->bz", one_hot, sigmas)
         else:
             mean = ops.sum(one_hot * means, axis=-1)
             sigma = ops.sum(one_hot * sigmas, axis=-1)
-        return mean + sigma * ops.sqrt(ops.cast(spread, "float32")) * gaussian, chosen
+        return mean + sigma * ops.sqrt(ops.cast(spread, "float32")) * gaussian, component

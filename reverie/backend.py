@@ -1,13 +1,57 @@
-"""Keras's backend: started quietly, compiled for, and set to a precision."""
+"""Keras's backend: started quietly, compiled for, set to a precision, and not used after a fork."""
 
+import functools
 import importlib.util
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from reverie.artifacts import InputError
 
 BACKENDS = ("tensorflow", "jax")  # the first is the default
+FORKED = (
+    "this process is a fork of one in which Keras's backend was running, and would wait for it for "
+    'ever; start environments with the "spawn" method: gymnasium.make_vec(..., '
+    'vector_kwargs={"context": "spawn"}), or SubprocVecEnv(..., start_method="spawn")'
+)
+
+_forked_while_running = False
+_started = False
+
+
+class ForkError(RuntimeError):
+    """A process was forked from one in which the backend runs; its threads are not in the copy."""
+
+
+def watch_forks() -> None:
+    """Remember in every process that is forked from now on whether the backend was running."""
+    os.register_at_fork(after_in_child=_note_fork)
+
+
+def _note_fork() -> None:
+    global _forked_while_running
+    _forked_while_running = _forked_while_running or backend_runs()
+
+
+def backend_runs() -> bool:
+    """Tell whether Keras's backend has been started in this process, by us or by anyone.
+
+    An import alone starts no threads, and such a process can be forked.
+    """
+    context = sys.modules.get("tensorflow.python.eager.context")
+    return _started or (context is not None and context.context_safe() is not None)
+
+
+def refuse_after_fork() -> None:
+    """Check that the backend can be used in this process.
+
+    Raises:
+        ForkError: it was running when this process was forked.
+    """
+    if _forked_while_running:
+        raise ForkError(FORKED)
 
 
 def start_backend() -> None:
@@ -19,8 +63,12 @@ def start_backend() -> None:
 
     Raises:
         InputError: `KERAS_BACKEND` names a backend that is not supported or not installed.
+        ForkError: the backend was running when this process was forked.
     """
+    global _started
+    refuse_after_fork()
     _choose_backend()
+    _started = True
     kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     try:
@@ -61,16 +109,28 @@ def compiled(function: Callable, xla: bool = False) -> Callable:
         function: takes and returns tensors, or nests of them.
         xla: let XLA fuse it under TensorFlow (every shape is then compiled by itself); JAX always
             does.
+
+    Returns:
+        The compiled function; in a process that was forked while the backend was running it raises
+        `ForkError` instead of waiting for ever.
     """
     import keras
 
     if keras.backend.backend() == "jax":
         import jax
 
-        return jax.jit(function)
-    import tensorflow as tf
+        run = jax.jit(function)
+    else:
+        import tensorflow as tf
 
-    return tf.function(function, jit_compile=xla, reduce_retracing=not xla)
+        run = tf.function(function, jit_compile=xla, reduce_retracing=not xla)
+
+    @functools.wraps(function)
+    def guarded(*arguments: Any) -> Any:
+        refuse_after_fork()
+        return run(*arguments)
+
+    return guarded
 
 
 def gradient(function: Callable) -> Callable:

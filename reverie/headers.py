@@ -139,6 +139,7 @@ class WeightsHeader(Header):
         network: name of its class.
         config: what rebuilds it.
         vae: hash of the VAE whose latents or pictures it knows.
+        vae_weights: where that VAE is; a path from the folder of the weights, of an MDN-RNN.
         action_space: see `RolloutsHeader`; of an MDN-RNN.
         recorded: the episodes behind it; of an MDN-RNN.
         choice: what its frames were chosen by; of stage 6.
@@ -152,6 +153,7 @@ class WeightsHeader(Header):
     network: str = ""
     config: dict = field(default_factory=dict)
     vae: str = ""
+    vae_weights: str = ""
     action_space: dict | None = None
     recorded: Recorded | None = None
     choice: dict | None = None
@@ -344,6 +346,21 @@ def check_frames(source: Path, shape: Sequence[int], vae_weights: Path, vae: Wei
             f"{written_size(vae.frame_shape)}; record with 01_generate_data.py --frame_size "
             f"{vae.frame_shape[0]}, or train a VAE on these frames with 02_train_vae.py"
         )
+
+
+def known_vae(rnn_weights: Path, header: WeightsHeader) -> Path:
+    """Return the VAE on whose latents an MDN-RNN was trained, where its weights say that it lies.
+
+    Raises:
+        InputError: they do not say it, or it is not there.
+    """
+    mend = "name it with vae_weights=..."
+    if not header.vae_weights:
+        raise InputError(f"{rnn_weights}: does not say where the VAE of its latents lies; {mend}")
+    path = Path(os.path.normpath(Path(rnn_weights).parent.resolve() / header.vae_weights))
+    if not path.is_file() or file_hash(path) != header.vae:
+        raise InputError(f"{rnn_weights}: the VAE of its latents is not at {path}; {mend}")
+    return path
 
 
 def name_networks(

@@ -20,15 +20,16 @@ from reverie.mixtures.__main__ import main
 from reverie.mixtures.detectors import (
     _scene,
     _smoothed,
-    judge,
+    detection_accuracy,
     load_detector,
-    open_viewer,
+    open_detector,
 )
+from reverie.mixtures.networks import check_networks
 from reverie.mixtures.recordings import around_explosion, encode_recordings, find_recordings
 from reverie.mixtures.scenes import Scene
 from reverie.mixtures.tables import creativity_rows
 from reverie.mixtures.training_runs import read_runs, training_table
-from reverie.mixtures.world_model import check_world, load_world
+from reverie.mixtures.world_model import load_world_model
 from reverie.reports.export import export
 from reverie.reports.notebooks import absent, execute
 from reverie.reports.notebooks import parameters as parameters_of
@@ -135,7 +136,7 @@ def test_networks_that_cannot_be_analysed(run, tmp_path, capsys):
         file["weights/mdnrnn/head/bias"] = np.zeros(3 * 5 * 8 + 2, np.float32)
     line = flags(run, tmp_path / "out", **{"--rnn_weights": apart})
     refused(capsys, line, apart, "--mixture joint")
-    check_world(run.vae_weights, apart, joint=False)
+    check_networks(run.vae_weights, apart, joint=False)
 
 
 def test_rollouts_without_ground_truth(tmp_path):
@@ -156,9 +157,11 @@ def test_held_out_episodes_are_those_of_training(run):
 
 
 def test_recordings(run):
-    world = load_world(run.vae_weights, run.rnn_weights)
-    assert set(world.policies) == {"held_random"}
-    recordings = encode_recordings(world.vae, find_recordings(run.rollouts, 3, held_out=False))
+    world_model = load_world_model(run.vae_weights, run.rnn_weights)
+    assert set(world_model.policies) == {"held_random"}
+    recordings = encode_recordings(
+        world_model.vae, find_recordings(run.rollouts, 3, held_out=False)
+    )
     for recording in recordings:
         steps = len(recording.actions)
         assert recording.mu.shape == (steps + 1, 8)
@@ -184,19 +187,21 @@ def test_the_stretch_around_an_explosion():
 
 
 def test_the_detector_is_kept_and_belongs_to_its_vae(run, analysed, tmp_path):
-    world = load_world(run.vae_weights, run.rnn_weights)
+    world_model = load_world_model(run.vae_weights, run.rnn_weights)
     path = analysed / "detector.h5"
     before = file_hash(path)
-    viewer = open_viewer(path, world.vae, run.vae_weights, run.rollouts)
+    scene_detector = open_detector(path, world_model.vae, run.vae_weights, run.rollouts)
     assert file_hash(path) == before
-    (held_out,) = encode_recordings(world.vae, find_recordings(run.rollouts, 1, held_out=True))
-    scene = viewer.scene(held_out.mu)
+    (held_out,) = encode_recordings(
+        world_model.vae, find_recordings(run.rollouts, 1, held_out=True)
+    )
+    scene = scene_detector.scene(held_out.mu)
     assert len(scene) == len(held_out.mu)
-    assert scene.monsters.min() >= viewer.notes["floor"]["monsters"]
+    assert scene.monsters.min() >= scene_detector.notes["floor"]["monsters"]
     other = tmp_path / "other.h5"
     other.write_bytes(run.vae_weights.read_bytes() + b" ")
     with pytest.raises(InputError, match="another VAE"):
-        open_viewer(path, world.vae, other, run.rollouts)
+        open_detector(path, world_model.vae, other, run.rollouts)
 
 
 def test_counts_begin_at_their_floor():
@@ -225,7 +230,7 @@ def test_judging_a_detector():
         return Scene(monsters, nothing, on, nothing > 0, nothing > 0)
 
     count = np.where(np.arange(40) >= 25, 3, 2)
-    found = judge(
+    found = detection_accuracy(
         [scene([10, 11, 12, 13], count)], [scene([12, 13, 39], np.roll(count, 3) | (count > 2))]
     )
     row = found["explosion"]
@@ -260,9 +265,9 @@ def test_exported_weights_dream_the_same(run, analysed, tmp_path):
     files = analysed / "detector.h5", run.controller
     vae_path, rnn_path, detector, controller = export(*inputs, tmp_path, "tiny", *files)
     assert load_detector(detector, vae_path)[1]["accuracy"]
-    world = load_world(vae_path, rnn_path)
-    original = load_world(run.vae_weights, run.rnn_weights)
-    for ours, theirs in zip(world.rnn.weights, original.rnn.weights):
+    world_model = load_world_model(vae_path, rnn_path)
+    original = load_world_model(run.vae_weights, run.rnn_weights)
+    for ours, theirs in zip(world_model.rnn.weights, original.rnn.weights):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-6)
     assert rnn_path.stat().st_size < 0.7 * run.rnn_weights.stat().st_size
     with h5py.File(rnn_path) as file:
@@ -279,13 +284,16 @@ def test_exported_weights_dream_the_same(run, analysed, tmp_path):
 
 
 def test_pretrained_weights_belong_together():
-    world = load_world(PRETRAINED / "doom_vae.h5", PRETRAINED / "doom_rnn_joint.h5")
-    assert world.rnn.num_mixtures == 5
-    viewer = open_viewer(
-        PRETRAINED / "doom_detector.h5", world.vae, PRETRAINED / "doom_vae.h5", Path("nowhere")
+    world_model = load_world_model(PRETRAINED / "doom_vae.h5", PRETRAINED / "doom_rnn_joint.h5")
+    assert world_model.rnn.num_mixtures == 5
+    scene_detector = open_detector(
+        PRETRAINED / "doom_detector.h5",
+        world_model.vae,
+        PRETRAINED / "doom_vae.h5",
+        Path("nowhere"),
     )
-    assert viewer.accuracy["explosion"]["recall"] > 0.9
-    assert viewer.accuracy["fireball"]["precision"] > 0.8
+    assert scene_detector.accuracy["explosion"]["recall"] > 0.9
+    assert scene_detector.accuracy["fireball"]["precision"] > 0.8
 
 
 # Notebooks.
@@ -293,15 +301,15 @@ def test_pretrained_weights_belong_together():
 
 def parameters(run, masks_run, name, folder):
     """Return what a notebook is told so that it runs on small artifacts."""
-    world = {"vae_weights": run.vae_weights, "rnn_weights": run.rnn_weights}
-    looked = world | {"rollouts": run.rollouts, "detector": folder / "detector.h5"}
+    world_model = {"vae_weights": run.vae_weights, "rnn_weights": run.rnn_weights}
+    looked = world_model | {"rollouts": run.rollouts, "detector": folder / "detector.h5"}
     return {
         "1": looked | {"episodes": 2, "dreams": 4, "steps": 60},
         "2": looked | {"episodes": 2, "steps": 40},
         "3": looked | {"output": folder, "dreams": 2, "steps": 40},
         "4": {"folders": [str(run.rnn)]},
         "5": looked | {"episodes": 2, "steps": 20},
-        "6": world
+        "6": world_model
         | {"controller": run.controller, "scores": run.search / "scores.json"}
         | {"dreams": 3, "steps": 40},
         "7": {"folder": masks_run.parent, "shown": 4},
@@ -362,12 +370,12 @@ def test_stored_notebooks(path):
 def test_what_rests_on_the_detector_says_how_good_it_is(path):
     """Its held-out accuracy stands below every figure and table that a detector's word is in."""
     cells = json.loads(path.read_text())["cells"]
-    detected = {"viewer"}
+    detected = {"scene_detector"}
     for cell in [cell for cell in cells if cell["cell_type"] == "code"]:
         source = "".join(line for line in cell["source"] if not line.startswith("%"))
         names = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)]
         used = {node.id for node in names}
-        if used & detected and "open_viewer" not in used:
+        if used & detected and "open_detector" not in used:
             detected |= {node.id for node in names if isinstance(node.ctx, ast.Store)}
             shows = any("data" in output for output in cell["outputs"])
             assert not shows or used & {"note", "accuracy_table"}, source

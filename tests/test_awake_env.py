@@ -6,9 +6,8 @@ import pytest
 from bandit import CHOICES
 from gymnasium.utils.env_checker import check_env
 
-import reverie.controllers.latent_observations
-import reverie.dreams.environment
 from reverie.artifacts import InputError, file_hash
+from reverie.controllers.latent_observations import AwakeEnv
 from reverie.games.actions import ActionCode, describe_space
 from reverie.headers import WeightsHeader
 from reverie.training.weights import load_network, save_weights
@@ -42,7 +41,7 @@ def test_what_is_seen_is_the_networks(networks):
     vae = load_network(networks["vae_weights"], "VAE")
     rnn = load_network(networks["rnn_weights"], "MDNRNN")
     options = {"render_mode": "rgb_array", "features": "zhc", "time_steps": 5}
-    env = reverie.controllers.latent_observations.AwakeEnv(GAME, **networks, **options)
+    env = AwakeEnv(GAME, **networks, **options)
     observation, _ = env.reset(seed=4)
     assert not observation[3:].any()
     for action in ([2, 0], [0, 1], [2, 1]):
@@ -63,7 +62,7 @@ def test_networks_that_do_not_belong_together(networks, tmp_path):
     other = tmp_path / "vae.h5"
     save_weights(other, VAE("patch", 3, seed=5), WeightsHeader(GAME))
     with pytest.raises(InputError, match="trained on latents of another VAE"):
-        reverie.controllers.latent_observations.AwakeEnv(GAME, other, networks["rnn_weights"])
+        AwakeEnv(GAME, other, networks["rnn_weights"])
 
 
 def test_ppo_learns_in_the_dream_and_plays_the_game(networks):

@@ -1,13 +1,16 @@
 """The dream as gymnasium knows environments, one at a time and many."""
 
+import shutil
+
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
+from gymnasium.wrappers import RecordVideo
 
-import reverie.dreams.environment  # noqa: F401  registers the environment
-from reverie.artifacts import file_hash
+from reverie.artifacts import InputError, file_hash
+from reverie.dreams.environment import DreamVectorEnv
 from reverie.games.actions import describe_space
 from reverie.headers import WeightsHeader
 from reverie.training.weights import save_weights
@@ -15,23 +18,35 @@ from reverie.training.weights import save_weights
 ENV_ID = "reverie/Dream-v0"
 
 
-@pytest.fixture(scope="module")
-def rnn_weights(dreamer, first_frames, vae_weights, tmp_path_factory):
-    path = tmp_path_factory.mktemp("rnn") / "final_rnn_weights.h5"
-    arrays = dict(zip(("first_mu", "first_logvar"), first_frames))
-    space = describe_space(gymnasium.spaces.Box(-1.0, 1.0, (1,)))
-    digest = file_hash(vae_weights)
-    save_weights(path, dreamer, WeightsHeader("doomrnn", vae=digest, action_space=space), arrays)
+def save_vae(path, game="doomrnn", seed=0):
+    from reverie.models.vae import VAE
+
+    save_weights(path, VAE("patch", 3, seed=seed), WeightsHeader(game))
     return path
 
 
 @pytest.fixture(scope="module")
 def vae_weights(tmp_path_factory):
-    from reverie.models.vae import VAE
+    return save_vae(tmp_path_factory.mktemp("vae") / "vae.h5")
 
-    path = tmp_path_factory.mktemp("vae") / "vae.h5"
-    save_weights(path, VAE("patch", 3), WeightsHeader("doomrnn"))
-    return path
+
+@pytest.fixture(scope="module")
+def save_rnn(dreamer, first_frames, vae_weights):
+    """Return a function that writes the weights of the dreamer and says more."""
+
+    def save(path, frames=first_frames, **said):
+        arrays = dict(zip(("first_mu", "first_logvar"), frames))
+        space = describe_space(gymnasium.spaces.Box(-1.0, 1.0, (1,)))
+        header = WeightsHeader("doomrnn", action_space=space, vae=file_hash(vae_weights), **said)
+        save_weights(path, dreamer, header, arrays)
+        return path
+
+    return save
+
+
+@pytest.fixture(scope="module")
+def rnn_weights(save_rnn, tmp_path_factory):
+    return save_rnn(tmp_path_factory.mktemp("rnn") / "final_rnn_weights.h5")
 
 
 def vector(rnn_weights, count=5, **options):
@@ -137,6 +152,33 @@ def test_unknown_features_are_refused(rnn_weights):
         vector(rnn_weights, features="zx")
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"temperature": value} for value in (-1.0, np.nan, np.inf, "1", True)),
+        *({"sigma_temperature": value} for value in (-1e-9, np.nan, np.inf)),
+        *({"time_steps": value} for value in (0, -3, 2.5, np.nan)),
+        *({"num_envs": value} for value in (0, -1, 1.5)),
+    ],
+    ids=str,
+)
+def test_numbers_out_of_range_are_refused(rnn_weights, options):
+    (name,) = options
+    with pytest.raises(ValueError, match=f"{name} must be a .* number of at least [01], not"):
+        DreamVectorEnv(rnn_weights, **options)
+
+
+def test_temperature_0_leaves_nothing_to_chance(save_rnn, tmp_path):
+    """From one first frame that is sure, dreams under different seeds go the same way."""
+    frames = np.zeros((1, 3), np.float32), np.full((1, 3), -100.0, np.float32)
+    path = save_rnn(tmp_path / "rnn.h5", frames)
+    for options, same in (({"temperature": 0.0}, True), ({"temperature": 1.0}, False)):
+        env = DreamVectorEnv(path, **options)
+        ours, theirs = (rollout(env, 1, seed)[1][0] for seed in (3, 4))
+        assert np.isfinite(ours).all()
+        assert np.allclose(ours, theirs, atol=1e-6) == same
+
+
 def test_dreams_begin_anew_in_the_step_after_their_end(rnn_weights):
     envs = vector(rnn_weights)
     assert envs.metadata["autoreset_mode"] == AutoresetMode.NEXT_STEP
@@ -175,3 +217,42 @@ def test_a_dream_can_be_seen(rnn_weights, vae_weights):
     assert frames[0].shape == (64, 64, 3)
     assert frames[0].dtype == np.uint8
     assert vector(rnn_weights).render() is None
+
+
+def test_another_vae_is_refused(rnn_weights, tmp_path):
+    other = save_vae(tmp_path / "other.h5", seed=5)
+    with pytest.raises(InputError, match="latents of another VAE"):
+        DreamVectorEnv(rnn_weights, vae_weights=other)
+    other = save_vae(tmp_path / "crafter.h5", game="crafter")
+    with pytest.raises(InputError, match="of 'crafter', not of 'doomrnn'"):
+        DreamVectorEnv(rnn_weights, vae_weights=other)
+
+
+def test_a_film_of_the_vae_that_the_weights_name(save_rnn, vae_weights, tmp_path):
+    """A run folder that was moved as a whole is filmed without naming anything."""
+    folder = tmp_path / "run"
+    shutil.copytree(vae_weights.parent, folder / "vae")
+    save_rnn(folder / "rnn" / "final_rnn_weights.h5", vae_weights="../vae/vae.h5")
+    moved = folder.rename(tmp_path / "moved")
+    weights = moved / "rnn" / "final_rnn_weights.h5"
+    env = gymnasium.make(ENV_ID, rnn_weights=weights, render_mode="rgb_array")
+    env.reset(seed=1)
+    assert env.render().shape == (64, 64, 3)
+    pytest.importorskip("moviepy")
+    env = RecordVideo(env, tmp_path / "films", disable_logger=True)
+    env.reset(seed=1)
+    for _ in range(5):
+        env.step(env.action_space.sample())
+    env.close()
+    (film,) = (tmp_path / "films").glob("*.mp4")
+    assert film.stat().st_size > 0
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_vae_that_is_not_there_is_asked_for(save_rnn, tmp_path, named):
+    said = {"vae_weights": "../elsewhere/vae.h5"} if named else {}
+    path = save_rnn(tmp_path / "rnn.h5", **said)
+    env = gymnasium.make(ENV_ID, rnn_weights=path, render_mode="rgb_array")
+    env.reset(seed=1)
+    with pytest.raises(InputError, match="name it with vae_weights="):
+        env.render()

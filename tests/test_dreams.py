@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from reverie.controllers.controller import Controller
-from reverie.dreams.dream import CHUNK, Dream, DreamOptions
+from reverie.dreams.dream import CHUNK, Dream
+from reverie.dreams.options import DreamOptions
 
 LIMIT = 120
 ROLLOUTS = 6
@@ -24,7 +25,7 @@ def population():
 
 @pytest.fixture(scope="module")
 def played(dream, population):
-    return dream.play_controllers(CONTROLLER, population, ROLLOUTS, seed=5)
+    return dream.controlled(CONTROLLER, population, ROLLOUTS, seed=5)
 
 
 def test_shapes_and_ranges(played):
@@ -37,18 +38,18 @@ def test_shapes_and_ranges(played):
 
 
 def test_a_seed_decides(dream, population, played):
-    again = dream.play_controllers(CONTROLLER, population, ROLLOUTS, seed=5)
+    again = dream.controlled(CONTROLLER, population, ROLLOUTS, seed=5)
     np.testing.assert_array_equal(again, played)
-    other = dream.play_controllers(CONTROLLER, population, ROLLOUTS, seed=6)
+    other = dream.controlled(CONTROLLER, population, ROLLOUTS, seed=6)
     assert (other[1] != played[1]).any()
 
 
 def test_luck_is_common(dream, population, played):
     """A controller dreams the same whether alone, among others, or beside its own copy."""
-    alone = dream.play_controllers(CONTROLLER, population[3:4], ROLLOUTS, seed=5)
+    alone = dream.controlled(CONTROLLER, population[3:4], ROLLOUTS, seed=5)
     np.testing.assert_array_equal(alone[1][0], played[1][3])
     np.testing.assert_allclose(alone[0][0], played[0][3], rtol=1e-3)
-    returns, lengths = dream.play_controllers(
+    returns, lengths = dream.controlled(
         CONTROLLER, np.repeat(population[3:4], 5, axis=0), ROLLOUTS, seed=5
     )
     np.testing.assert_array_equal(lengths, np.repeat(lengths[:1], 5, axis=0))
@@ -82,7 +83,7 @@ def by_hand(dream, parameters, seed):
 @pytest.mark.parametrize("threshold_ends", [False, True])
 def test_compiled_loop_is_the_plain_one(dreamer, first_frames, population, threshold_ends):
     dream = Dream(dreamer, *first_frames, DreamOptions(0.7, 70, threshold_ends))
-    returns, lengths = dream.play_controllers(CONTROLLER, population[:1], ROLLOUTS, seed=11)
+    returns, lengths = dream.controlled(CONTROLLER, population[:1], ROLLOUTS, seed=11)
     expected = by_hand(dream, population[0], 11)
     np.testing.assert_array_equal(lengths[0], expected[1])
     np.testing.assert_allclose(returns[0], expected[0], rtol=1e-3)
@@ -91,11 +92,11 @@ def test_compiled_loop_is_the_plain_one(dreamer, first_frames, population, thres
 def test_given_actions_are_obeyed(dream):
     """Dreams along the actions that a controller chose are the dreams of that controller."""
     still = np.zeros((1, CONTROLLER.size), np.float32)  # tanh(0): it never moves
-    returns, lengths = dream.play_controllers(CONTROLLER, still, ROLLOUTS, seed=5)
-    given = dream.play_actions(np.zeros((ROLLOUTS, LIMIT, 1), np.float32), seed=5)
+    returns, lengths = dream.controlled(CONTROLLER, still, ROLLOUTS, seed=5)
+    given = dream.along(np.zeros((ROLLOUTS, LIMIT, 1), np.float32), seed=5)
     np.testing.assert_array_equal(given[1], lengths[0])
     np.testing.assert_allclose(given[0], returns[0], rtol=1e-3)
-    moved = dream.play_actions(np.ones((ROLLOUTS, LIMIT, 1), np.float32), seed=5)
+    moved = dream.along(np.ones((ROLLOUTS, LIMIT, 1), np.float32), seed=5)
     assert (moved[0] != given[0]).any()
 
 
@@ -116,7 +117,7 @@ def with_termination(dreamer, logit):
 def test_time_is_up(dreamer, first_frames, population, limit):
     rnn = with_termination(dreamer, -40.0)
     dream = Dream(rnn, *first_frames, DreamOptions(1.0, limit))
-    _, lengths = dream.play_controllers(CONTROLLER, population[:2], ROLLOUTS, seed=5)
+    _, lengths = dream.controlled(CONTROLLER, population[:2], ROLLOUTS, seed=5)
     assert (lengths == limit).all()
 
 
@@ -124,11 +125,11 @@ def test_ends_follow_the_probability_or_the_threshold(dreamer, first_frames):
     """At a logit of -1 a dream ends with probability 0.27 a step, and by threshold never."""
     rnn, count = with_termination(dreamer, -1.0), 400
     actions = np.zeros((count, LIMIT, 1), np.float32)
-    _, drawn = Dream(rnn, *first_frames, DreamOptions(1.0, LIMIT)).play_actions(actions, 1)
+    _, drawn = Dream(rnn, *first_frames, DreamOptions(1.0, LIMIT)).along(actions, 1)
     chance = 1.0 / (1.0 + np.e)
     spread = np.sqrt(1.0 - chance) / chance / np.sqrt(count)
     assert drawn.mean() == pytest.approx(1.0 / chance, abs=5 * spread)
     options = DreamOptions(1.0, LIMIT, threshold_ends=True)
-    assert (Dream(rnn, *first_frames, options).play_actions(actions, 1)[1] == LIMIT).all()
+    assert (Dream(rnn, *first_frames, options).along(actions, 1)[1] == LIMIT).all()
     rnn = with_termination(dreamer, 0.1)
-    assert (Dream(rnn, *first_frames, options).play_actions(actions, 1)[1] == 1).all()
+    assert (Dream(rnn, *first_frames, options).along(actions, 1)[1] == 1).all()

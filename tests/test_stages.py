@@ -75,7 +75,7 @@ def test_published_commands_mean_what_they_meant():
         ("02_train_vae.py", "--epochs 0"),
         ("04_train_rnn.py", "--num_mixtures 0"),
         ("04_train_rnn.py", "--data_scaling_factor 0"),
-        ("05_train_controller.py", "doomrnn --vae_weights v --rnn_weights r --temperature 0"),
+        ("05_train_controller.py", "doomrnn --vae_weights v --rnn_weights r --temperature -1"),
         ("05_train_controller.py", "doomrnn --vae_weights v --rnn_weights r --population 2"),
     ],
 )

@@ -1,22 +1,25 @@
-"""Agents in the real game: VAE, LSTM state and controller, many at a time in one batch."""
+"""Agents in the real game: what a VAE sees of it, what an LSTM remembers, what a controller does.
+
+Axes: B agents, Z latent dimensions, H LSTM units, A numbers in the code of an action.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from keras import ops
 
 from reverie.backend import compiled
 from reverie.controllers.controller import Controller, load_controller
+from reverie.dreams.features import join_features
 from reverie.headers import find_networks
+from reverie.models.mdn_rnn import MDNRNN
+from reverie.models.vae import VAE
 from reverie.rollouts.lockstep import play_in_lockstep
+from reverie.rollouts.recording import Player
 from reverie.rollouts.workers import GameWorkers
 from reverie.training.weights import load_network
-
-if TYPE_CHECKING:
-    from reverie.models.mdn_rnn import MDNRNN
-    from reverie.models.vae import VAE
-    from reverie.rollouts.recording import Player
 
 Job = tuple[np.ndarray, int, Path | None]  # parameters (P,), seed of the episode, where to record
 
@@ -24,52 +27,87 @@ Job = tuple[np.ndarray, int, Path | None]  # parameters (P,), seed of the episod
 class Agents:
     """A batch of agents that see with one VAE and remember with one LSTM.
 
-    Each has a controller, an LSTM state and a source of noise of its own, so what an agent does
-    depends on its episode's seed and not on who plays beside it.
-
     Args:
         vae: a trained VAE.
         rnn: the MDN-RNN that was trained on its latents.
-        controller: the shape of all controllers.
         count: agents B.
     """
 
-    def __init__(self, vae: "VAE", rnn: "MDNRNN", controller: Controller, count: int) -> None:
-        self.vae, self.rnn, self.controller = vae, rnn, controller
-        self.parameters = np.zeros((count, controller.size), np.float32)
+    def __init__(self, vae: VAE, rnn: MDNRNN, count: int) -> None:
+        self.vae, self.rnn, self.count = vae, rnn, count
+        self.latents = np.zeros((count, rnn.latent_size), np.float32)
         self.hidden = np.zeros((count, rnn.units), np.float32)
         self.cell = np.zeros((count, rnn.units), np.float32)
-        self.noise = [np.random.default_rng(0) for _ in range(count)]
+        self._see = compiled(self.draw_latents)
+        self._remember = compiled(rnn.step)
+
+    def begin(self, agent: int) -> None:
+        """Let one agent forget what was before its episode."""
+        self.hidden[agent] = self.cell[agent] = 0.0
+
+    def draw_latents(self, frames: Any, noise: Any) -> Any:
+        """Draw the latents of frames `(B, rows, columns, 3)` with noise `(B, Z)`; in tensors."""
+        mu, logvar = self.vae.encode(frames)
+        return mu + ops.exp(0.5 * logvar) * noise
+
+    def see(self, frames: np.ndarray, noise: np.ndarray) -> None:
+        """Look at frames `(B, rows, columns, 3)` uint8; `latents` are then drawn with the noise."""
+        self.latents = np.asarray(self._see(frames, noise.astype(np.float32)))
+
+    def remember(self, codes: np.ndarray) -> None:
+        """Take in what was seen last and the codes `(B, A)` of the actions that follow it."""
+        state = self._remember(self.latents, codes, [self.hidden, self.cell])
+        self.hidden, self.cell = (np.array(part) for part in state)
+
+    def observe(self, features: str) -> np.ndarray:
+        """Return latents and, by `features`, the LSTM's state, see `reverie.dreams.features`."""
+        return join_features(features, self.latents, self.hidden, self.cell)
+
+
+class ControlledAgents:
+    """Agents that act by controllers, all in one compiled call.
+
+    Each has parameters and a source of noise of its own, so what an agent does depends on its
+    episode's seed and not on who plays beside it.
+
+    Args:
+        agents: who see and remember.
+        controller: the shape of all controllers.
+    """
+
+    def __init__(self, agents: Agents, controller: Controller) -> None:
+        self.agents, self.controller = agents, controller
+        self.parameters = np.zeros((agents.count, controller.size), np.float32)
+        self.noise = [np.random.default_rng(0) for _ in range(agents.count)]
         self._decide = compiled(self._perceive_and_act)
 
     def begin(self, agent: int, parameters: np.ndarray, seed: int) -> None:
         """Start an episode of one agent."""
+        self.agents.begin(agent)
         self.parameters[agent] = parameters
-        self.hidden[agent] = self.cell[agent] = 0.0
         self.noise[agent] = np.random.default_rng([seed, 2])
 
     def act(self, frames: np.ndarray) -> np.ndarray:
-        """See `(B, rows, columns, 3)` uint8 and return actions as the game takes them."""
-        noise = [rng.standard_normal(self.rnn.latent_size, np.float32) for rng in self.noise]
-        actions, self.latents, hidden, cell = self._decide(
-            frames, np.stack(noise), self.parameters, self.hidden, self.cell
-        )
-        self.hidden, self.cell = np.array(hidden), np.array(cell)
-        return self.controller.code.decode(np.asarray(actions))
+        """See frames `(B, rows, columns, 3)` uint8 and return actions as the game takes them."""
+        agents, size = self.agents, self.agents.rnn.latent_size
+        noise = np.stack([rng.standard_normal(size, np.float32) for rng in self.noise])
+        results = self._decide(frames, noise, self.parameters, agents.hidden, agents.cell)
+        codes, latents, hidden, cell = map(np.array, results)
+        agents.latents, agents.hidden, agents.cell = latents, hidden, cell
+        return self.controller.code.decode(codes)
 
     def _perceive_and_act(
         self, frames: Any, noise: Any, parameters: Any, hidden: Any, cell: Any
     ) -> tuple:
-        from keras import ops
-
-        mu, logvar = self.vae.encode(frames)
-        latents = mu + ops.exp(0.5 * logvar) * noise
-        actions = self.controller.act(parameters, latents, hidden, cell)
-        hidden, cell = self.rnn.step(latents, actions, [hidden, cell])
-        return actions, latents, hidden, cell
+        latents = self.agents.draw_latents(frames, noise)
+        codes = self.controller.act(parameters, latents, hidden, cell)
+        hidden, cell = self.agents.rnn.step(latents, codes, [hidden, cell])
+        return codes, latents, hidden, cell
 
 
-def play(workers: GameWorkers, agents: Agents, jobs: list[Job]) -> Iterator[tuple[int, int, float]]:
+def play(
+    workers: GameWorkers, agents: ControlledAgents, jobs: list[Job]
+) -> Iterator[tuple[int, int, float]]:
     """Play episodes in the real game, a game to each agent, until all jobs are done.
 
     Args:
@@ -91,7 +129,7 @@ def play(workers: GameWorkers, agents: Agents, jobs: list[Job]) -> Iterator[tupl
 
 def agent_player(
     path: Path, game: str, vae_weights: Path | None = None, rnn_weights: Path | None = None
-) -> "Player":
+) -> Player:
     """Return a player for `Recorder` that records episodes of a trained controller.
 
     Args:
@@ -108,7 +146,7 @@ def agent_player(
     vae, rnn = load_network(networks[0], "VAE"), load_network(networks[1], "MDNRNN")
 
     def record(workers: GameWorkers, jobs: list[tuple[int, Path]]) -> Iterator[int]:
-        agents = Agents(vae, rnn, controller, len(workers))
+        agents = ControlledAgents(Agents(vae, rnn, len(workers)), controller)
         for _, steps, _ in play(workers, agents, [(parameters, seed, p) for seed, p in jobs]):
             yield steps
 

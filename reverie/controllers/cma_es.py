@@ -10,7 +10,7 @@ from reverie.artifacts import UNREADABLE, InputError
 from reverie.hdf5 import atomic_hdf5
 
 
-class Evolution:
+class CMAES:
     """Searches for the parameters with the highest fitness (CMA-ES, Hansen, from `cma`).
 
     The search is a function of its seed and of the fitness values it was told, so those are what is
@@ -24,7 +24,7 @@ class Evolution:
         population: candidates a generation.
         sigma: initial standard deviation.
         seed: decides every draw; any number from 0.
-        judge: what else decides the fitness, in JSON's types: a search is not continued on another.
+        fitness: what else decides it, in JSON's types: a search is not continued with another.
         start: around which parameters `(P,)` it begins instead of zero.
     """
 
@@ -35,14 +35,14 @@ class Evolution:
         population: int,
         sigma: float,
         seed: int,
-        judge: dict | None = None,
+        fitness: dict | None = None,
         start: np.ndarray | None = None,
     ) -> None:
         import cma  # takes seconds, which every game worker would spend again
 
         self.path = Path(path)
         self.settings = {"size": size, "population": population, "sigma": sigma, "seed": seed}
-        self.settings |= judge or {}
+        self.settings |= fitness or {}
         self._random = np.random.RandomState(seed)
         options = {
             "popsize": population,

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from reverie.dreams.features import FEATURES, feature_count, join_features
 from reverie.games.actions import ActionCode, describe_space
 from reverie.hdf5 import atomic_hdf5
 from reverie.headers import (
@@ -17,7 +18,6 @@ from reverie.headers import (
     write_header,
 )
 
-FEATURES = ("z", "zh", "zhc")
 MEND = ControllerHeader.mend
 
 
@@ -54,7 +54,7 @@ class Controller:
     @property
     def inputs(self) -> int:
         """Numbers that the controller sees."""
-        return self.latent_size + self.units * (len(self.features) - 1) + int(self.bias)
+        return feature_count(self.features, self.latent_size, self.units) + int(self.bias)
 
     @property
     def size(self) -> int:
@@ -75,10 +75,9 @@ class Controller:
         """
         from keras import ops
 
-        parts = [latents, hidden, cell][: len(self.features)]
+        seen = join_features(self.features, latents, hidden, cell, ops.concatenate)
         if self.bias:
-            parts.append(ops.ones_like(latents[:, :1]))
-        seen = ops.concatenate(parts, axis=-1)
+            seen = ops.concatenate([seen, ops.ones_like(latents[:, :1])], axis=-1)
         weights = ops.reshape(parameters, (-1, self.inputs, self.action_size))
         return self.code.choose(ops.tanh(ops.sum(seen[:, :, None] * weights, axis=1)))
 

@@ -1,40 +1,33 @@
-"""Score controllers in the real game, and policies that do not look beside them."""
+"""Controllers evaluated in the real game, and policies that do not look beside them."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reverie.controllers.agents import Agents, play
+from reverie.controllers.agents import Agents, ControlledAgents, play
 from reverie.controllers.controller import Controller
 from reverie.controllers.kept_returns import KeptReturns
+from reverie.dreams.dream import Dream
 from reverie.games.actions import ActionCode
 from reverie.reports.scores import summary
-from reverie.rollouts.policies import OPEN_LOOP, open_loop_actions
+from reverie.rollouts.policies import OPEN_LOOP, open_loop_codes
 from reverie.rollouts.workers import GameWorkers
 from reverie.stage import progress, stop_signal
 
-if TYPE_CHECKING:
-    from reverie.dreams.dream import Dream
-    from reverie.models.mdn_rnn import MDNRNN
-    from reverie.models.vae import VAE
+SURVIVAL_EPISODES = 40  # of each policy; the mean length is then known to a tenth
 
 
-class GameScorer:
+class GameEvaluator:
     """Plays the real game with a pool of workers and one batched network.
 
     Args:
         workers: the games.
-        vae: a trained VAE.
-        rnn: the MDN-RNN trained on its latents.
+        agents: who see and remember, one for each worker.
         controller: the shape of the controllers.
     """
 
-    def __init__(
-        self, workers: GameWorkers, vae: "VAE", rnn: "MDNRNN", controller: Controller
-    ) -> None:
-        self.workers, self.controller = workers, controller
-        self._agents = Agents(vae, rnn, controller, len(workers))
+    def __init__(self, workers: GameWorkers, agents: Agents, controller: Controller) -> None:
+        self.workers, self.agents = workers, ControlledAgents(agents, controller)
 
     def returns(
         self, parameters: np.ndarray, seeds: list[int], kept: KeptReturns | None = None
@@ -56,7 +49,7 @@ class GameScorer:
         results = {} if kept is None else dict(kept.items())
         missing = [job for job in range(len(jobs)) if job not in results]
         with progress(total=len(jobs), initial=len(results), desc="game") as bar:
-            for index, _, total in play(self.workers, self._agents, [jobs[j] for j in missing]):
+            for index, _, total in play(self.workers, self.agents, [jobs[j] for j in missing]):
                 results[missing[index]] = total
                 bar.update()
                 if kept is not None:
@@ -80,20 +73,13 @@ class GameScorer:
 
 
 def dream_open_loop(
-    dream: "Dream", code: ActionCode, policy: str, seeds: list[int]
+    dream: Dream, code: ActionCode, policy: str, seeds: list[int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Dream along the actions of a policy that does not look; return returns and lengths."""
-    steps = dream.options.time_steps
-    actions = [open_loop_actions(policy, seed, steps, code.space) for seed in seeds]
-    return dream.play_actions(code.encode(np.stack(actions)), seeds[0])
+    return dream.along(open_loop_codes(policy, seeds, dream.options.time_steps, code), seeds[0])
 
 
-SURVIVAL_EPISODES = 40  # of each policy; the mean length is then known to a tenth
-
-
-def compare_survival(
-    scorer: GameScorer, dream: "Dream", seeds: list[int], limit: float
-) -> dict[str, dict]:
+def compare_survival(evaluator: GameEvaluator, dream: Dream, seeds: list[int]) -> dict[str, dict]:
     """Compare how long policies that do not look live in the dream and in the game, and how well.
 
     Returns:
@@ -101,9 +87,10 @@ def compare_survival(
         returns `dream_return` and `game_return`.
     """
     result, seeds = {}, seeds[:SURVIVAL_EPISODES]
+    code, limit = evaluator.agents.controller.code, dream.options.time_steps
     for policy in OPEN_LOOP:
-        dreamt = dream_open_loop(dream, scorer.controller.code, policy, seeds)
-        played = scorer.open_loop(policy, seeds)
+        dreamt = dream_open_loop(dream, code, policy, seeds)
+        played = evaluator.open_loop(policy, seeds)
         lengths = summary(dreamt[1], limit), summary(played[1], limit)
         result[policy] = {
             "dream": lengths[0],

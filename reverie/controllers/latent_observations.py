@@ -1,20 +1,23 @@
-"""The real game as an agent of the dream sees it: `gymnasium.make("reverie/Awake-v0", ...)`."""
+"""The real game as an agent of the dream sees it: `gymnasium.make("reverie/Awake-v0", ...)`.
 
+Like the dream's, this environment loads its networks when it is first reset, so that gymnasium can
+make one to ask for its spaces and fork afterwards.
+"""
+
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
 
-from reverie.backend import compiled
-from reverie.controllers.controller import FEATURES
+from reverie.dreams.features import check_features, feature_count
+from reverie.dreams.options import check_count
 from reverie.games import game_class, make_game
 from reverie.games.actions import ActionCode
 from reverie.games.game import frame_options, frame_shape
 from reverie.headers import check_frames, open_networks
 from reverie.training.weights import load_network
-
-ENV_ID = "reverie/Awake-v0"
 
 
 class AwakeEnv(gymnasium.Env):
@@ -32,6 +35,7 @@ class AwakeEnv(gymnasium.Env):
         options: what the game takes, e.g. `time_steps`.
 
     Raises:
+        ValueError: an option is out of its range.
         InputError: the networks are not of this game, or do not belong together.
     """
 
@@ -46,39 +50,49 @@ class AwakeEnv(gymnasium.Env):
         render_mode: str | None = None,
         **options: Any,
     ) -> None:
-        if features not in FEATURES:
-            raise ValueError(f"features must be one of {FEATURES}, not {features!r}")
-        vae_weights, rnn_weights = Path(vae_weights), Path(rnn_weights)
-        preprocessing = game_class(game).preprocessing
-        vae, _ = open_networks(vae_weights, rnn_weights, game=game, preprocessing=preprocessing)
+        check_features(features)
+        if "time_steps" in options:
+            check_count("time_steps", options["time_steps"])
+        self.vae_weights, self.rnn_weights = Path(vae_weights), Path(rnn_weights)
+        made_by = game_class(game, options)
+        vae, rnn = open_networks(
+            self.vae_weights, self.rnn_weights, game=game, preprocessing=made_by.preprocessing
+        )
         self.render_mode, self._features = render_mode, features
-        self._rnn = load_network(rnn_weights, "MDNRNN")
-        self._encode = compiled(load_network(vae_weights, "VAE").encode)
-        self._remember = compiled(self._rnn.step)
-        options = game_class(game).scored_with | frame_options(vae.frame_shape) | options
-        check_frames(game, frame_shape(options), vae_weights, vae)
+        options = made_by.scored_with | frame_options(vae.frame_shape) | options
+        check_frames(game, frame_shape(options), self.vae_weights, vae)
         self._game = make_game(game, **options)
         self.action_space = self._game.action_space
         self._code = ActionCode.from_space(self.action_space)
-        size = self._rnn.latent_size + self._rnn.units * (len(features) - 1)
+        size = feature_count(features, rnn.config["latent_size"], rnn.config["units"])
         self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (size,), np.float32)
 
+    @cached_property
+    def _agents(self) -> Any:
+        """A batch of one agent; here, and not before, Keras is started."""
+        vae = load_network(self.vae_weights, "VAE")
+        rnn = load_network(self.rnn_weights, "MDNRNN")
+        from reverie.controllers.agents import Agents
+
+        return Agents(vae, rnn, 1)
+
     def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple:
-        """Start an episode of the game."""
+        """Start an episode of the game.
+
+        Raises:
+            ForkError: the process is a fork of one in which Keras's backend was running.
+        """
         super().reset(seed=seed)
+        self._agents.begin(0)
         frame, info = self._game.reset(seed=seed, options=options)
-        self._state = [np.zeros((1, self._rnn.units), np.float32)] * 2
-        return self._see(frame), info | {"z": self._latents[0].copy()}
+        return self._see(frame), info | {"z": self._agents.latents[0].copy()}
 
     def step(self, action: np.ndarray) -> tuple:
         """Play one step of the game."""
-        code = self._code.encode(np.asarray(action))[None]
-        self._state = [
-            np.asarray(part) for part in self._remember(self._latents, code, self._state)
-        ]
+        self._agents.remember(self._code.encode(np.asarray(action))[None])
         frame, reward, terminated, truncated, info = self._game.step(action)
-        observation = self._see(frame)
-        return observation, reward, terminated, truncated, info | {"z": self._latents[0].copy()}
+        observation, info = self._see(frame), info | {"z": self._agents.latents[0].copy()}
+        return observation, reward, terminated, truncated, info
 
     def render(self) -> np.ndarray | None:
         """Return the frame `(rows, columns, 3)` uint8."""
@@ -90,17 +104,5 @@ class AwakeEnv(gymnasium.Env):
 
     def _see(self, frame: np.ndarray) -> np.ndarray:
         self._frame = frame
-        mu, logvar = (np.asarray(part) for part in self._encode(frame[None]))
-        noise = self.np_random.standard_normal(mu.shape)
-        self._latents = (mu + np.exp(0.5 * logvar) * noise).astype(np.float32)
-        parts = [self._latents, *self._state][: len(self._features)]
-        return np.concatenate(parts, axis=-1)[0]
-
-
-def register() -> None:
-    """Make it known to gymnasium; importing this module does it."""
-    if ENV_ID not in gymnasium.registry:
-        gymnasium.register(ENV_ID, AwakeEnv)
-
-
-register()
+        self._agents.see(frame[None], self.np_random.standard_normal(self._agents.latents.shape))
+        return self._agents.observe(self._features)[0]

@@ -1,18 +1,20 @@
-"""One run of stage 5: a search, how it is judged, and what it leaves behind."""
+"""One run of stage 5: a search, how its mean is evaluated, and what it leaves behind."""
 
-import argparse
 import time
 from pathlib import Path
 
 import numpy as np
 
 from reverie.artifacts import InputError, file_hash, read_json_lines, write_json, write_json_lines
-from reverie.controllers.cma_es import Evolution
+from reverie.controllers.agents import Agents
+from reverie.controllers.cma_es import CMAES
 from reverie.controllers.controller import Controller, load_controller, save_controller
-from reverie.controllers.evaluation import GameScorer, compare_survival
-from reverie.controllers.film import film_agent
+from reverie.controllers.evaluation import GameEvaluator, compare_survival
+from reverie.controllers.footage import film_agent
 from reverie.controllers.kept_returns import KeptReturns
-from reverie.dreams.dream import Dream, DreamOptions
+from reverie.controllers.options import EvaluationOptions, SearchFiles, SearchOptions
+from reverie.dreams.dream import Dream
+from reverie.dreams.options import DreamOptions
 from reverie.games import game_class
 from reverie.games.actions import ActionCode
 from reverie.headers import ControllerHeader
@@ -26,57 +28,76 @@ from reverie.training.weights import load_network
 
 
 class Search:
-    """A controller being evolved: candidates asked for, judged, told, and the mean scored.
+    """A search for a controller: candidates are evaluated, and now and then the search's mean.
 
     Args:
-        args: the flags of stage 5.
+        game: its name.
+        files: the networks, and the run's folder.
         workers: the real game.
-        options: what they play it with.
+        game_options: what they play it with.
+        search: how controllers are searched for.
+        dream: how they dream.
+        evaluation: how the mean is evaluated.
     """
 
-    def __init__(self, args: argparse.Namespace, workers: GameWorkers, options: dict) -> None:
-        self.args, self.options = args, options
-        self.vae = load_network(args.vae_weights, "VAE")
-        self.rnn = load_network(args.rnn_weights, "MDNRNN")
-        game, rnn = game_class(args.game, options), self.rnn
+    def __init__(
+        self,
+        game: str,
+        files: SearchFiles,
+        workers: GameWorkers,
+        game_options: dict,
+        *,
+        search: SearchOptions,
+        dream: DreamOptions,
+        evaluation: EvaluationOptions,
+    ) -> None:
+        self.game, self.files, self.game_options = (
+            game_class(game, game_options),
+            files,
+            game_options,
+        )
+        self.name, self.options, self.evaluation = game, search, evaluation
+        self.vae = load_network(files.vae_weights, "VAE")
+        rnn = load_network(files.rnn_weights, "MDNRNN")
         self.controller = Controller(
-            args.features,
+            search.features,
             rnn.latent_size,
             rnn.units,
             rnn.action_size,
-            game.controller_bias,
-            ActionCode.from_space(game.action_space),
+            self.game.controller_bias,
+            ActionCode.from_space(self.game.action_space),
         )
-        dreaming = DreamOptions(
-            args.temperature, args.time_steps, args.threshold_ends, args.sigma_temperature
-        )
-        self.dream = Dream(rnn, *load_first_frames(args.rnn_weights), dreaming)
+        self.dream = Dream(rnn, *load_first_frames(files.rnn_weights), dream)
         self.play_in(workers)
-        self.evolution = Evolution(
-            args.output_folder / "evolution.h5",
+        self.cma_es = CMAES(
+            files.folder / "evolution.h5",
             self.controller.size,
-            args.population,
-            args.sigma_init,
-            args.seed,
-            self._judge(),
+            search.population,
+            search.sigma_init,
+            search.seed,
+            self._fitness(),
             self._start(),
         )
         self.history: list[dict] = []
 
     def play_in(self, workers: GameWorkers) -> None:
         """Play the real game in these workers from now on."""
-        self.workers = workers
-        self.scorer = GameScorer(workers, self.vae, self.rnn, self.controller)
+        agents = Agents(self.vae, self.dream.rnn, len(workers))
+        self.evaluator = GameEvaluator(workers, agents, self.controller)
 
-    def _judge(self) -> dict:
-        """Return what decides the fitness of a controller."""
-        args = self.args
-        names = ("train_in", "rollouts", "features", "temperature", "sigma_temperature")
-        judge = {name: getattr(args, name) for name in (*names, "threshold_ends")} | self.options
-        files = {"vae": args.vae_weights, "rnn": args.rnn_weights}
-        if args.initial_controller:
-            files["initial_controller"] = args.initial_controller
-        return judge | {name: file_hash(path) for name, path in files.items()}
+    def _fitness(self) -> dict:
+        """Return what decides the fitness of a controller, beside its own parameters."""
+        search, dream = self.options, self.dream.options
+        fitness = {
+            "train_in": search.train_in,
+            "rollouts": search.rollouts,
+            "features": search.features,
+            "temperature": dream.temperature,
+            "sigma_temperature": dream.sigma_temperature,
+            "threshold_ends": dream.threshold_ends,
+        }
+        hashes = {name: file_hash(path) for name, path in self.files.inputs.items()}
+        return fitness | self.game_options | hashes
 
     def _start(self) -> np.ndarray | None:
         """Return the parameters of the earlier controller that the search begins around.
@@ -84,7 +105,7 @@ class Search:
         Raises:
             InputError: it has another shape.
         """
-        path = self.args.initial_controller
+        path = self.files.initial_controller
         if path is None:
             return None
         controller, parameters, _ = load_controller(path)
@@ -96,49 +117,50 @@ class Search:
             )
         return parameters
 
-    @property
-    def log(self) -> Path:
-        """Where the generations are logged."""
-        return self.args.output_folder / METRICS
-
     def resume(self) -> None:
         """Continue where an earlier start was stopped."""
-        if self.evolution.resume():
-            rows = read_json_lines(self.log, "add --new_model to start afresh")
-            self.history = rows[: self.evolution.generation]
+        if self.cma_es.resume():
+            log = self.files.folder / METRICS
+            rows = read_json_lines(log, "add --new_model to start afresh")
+            self.history = rows[: self.cma_es.generation]
 
-    def generation(self) -> None:
-        """Ask, judge, tell; every `eval_every` generations score the mean; save."""
-        args, evolution = self.args, self.evolution
-        number, start = evolution.generation, time.perf_counter()
-        candidates = evolution.ask()
-        fitness = self.returns(candidates, args.train_in, args.rollouts, number).mean(axis=1)
-        evolution.tell(fitness)
+    def generation(self) -> dict:
+        """Ask for candidates, evaluate them, tell the search, save; return the row of the log.
+
+        Every `eval_every` generations and after the last, the mean is evaluated as well.
+        """
+        number, start = self.cma_es.generation, time.perf_counter()
+        candidates = self.cma_es.ask()
+        fitness = self.returns(candidates, number).mean(axis=1)
+        self.cma_es.tell(fitness)
         row = {
             "generation": number + 1,
             "mean": float(fitness.mean()),
             "best": float(fitness.max()),
-            "sigma": evolution.sigma,
+            "sigma": self.cma_es.sigma,
             "seconds": time.perf_counter() - start,
         }
-        if (number + 1) % args.eval_every == 0 or number + 1 == args.generations:
-            row |= self.evaluate()
+        if (number + 1) % self.evaluation.eval_every == 0 or number + 1 == self.options.generations:
+            row |= self._evaluate()
         self.history.append(row)
-        write_json_lines(self.log, self.history)
-        evolution.save()
+        write_json_lines(self.files.folder / METRICS, self.history)
+        self.cma_es.save()
         self.forget("evolve", "evaluate")
+        return row
 
-    def returns(self, parameters: np.ndarray, where: str, rollouts: int, number: int) -> np.ndarray:
-        """Judge controllers in the dream or the game, all with the same luck: `(N, rollouts)`."""
-        seeds = episode_seeds(self.args.seed, number * rollouts, rollouts, "evolve")
-        if where == "game":
-            return self.scorer.returns(parameters, seeds, self.kept("evolve", parameters, seeds))
-        return self.dream.play_controllers(self.controller, parameters, rollouts, seeds[0])[0]
+    def returns(self, parameters: np.ndarray, number: int) -> np.ndarray:
+        """Return returns `(N, rollouts)` of a generation's candidates, on seeds they all share."""
+        rollouts = self.options.rollouts
+        seeds = episode_seeds(self.options.seed, number * rollouts, rollouts, "evolve")
+        if self.options.train_in == "game":
+            return self._play("evolve", parameters, seeds)
+        return self.dream.controlled(self.controller, parameters, rollouts, seeds[0])[0]
 
-    def kept(self, purpose: str, parameters: np.ndarray, seeds: list[int]) -> KeptReturns:
-        """Return what an earlier start that was stopped has found of some returns in the game."""
-        settings = self.evolution.settings | {"played_with": self.workers.options}
-        return KeptReturns(self._unfinished(purpose), settings, parameters, seeds)
+    def _play(self, purpose: str, parameters: np.ndarray, seeds: list[int]) -> np.ndarray:
+        """Play the game; what an earlier start that was stopped has found is not played again."""
+        settings = self.cma_es.settings | {"played_with": self.evaluator.workers.options}
+        kept = KeptReturns(self._unfinished(purpose), settings, parameters, seeds)
+        return self.evaluator.returns(parameters, seeds, kept)
 
     def forget(self, *purposes: str) -> None:
         """Remove what was kept for these purposes: it is part of a larger result now."""
@@ -146,38 +168,38 @@ class Search:
             self._unfinished(purpose).unlink(missing_ok=True)
 
     def _unfinished(self, purpose: str) -> Path:
-        return self.args.output_folder / f"unfinished_{purpose}.json"
+        return self.files.folder / f"unfinished_{purpose}.json"
 
-    def evaluate(self) -> dict:
-        """Score the mean of the search in dream and game, on seeds no generation evolved on."""
-        scores = self.score_both("evaluate")
+    def _evaluate(self) -> dict:
+        scores = self.evaluate_mean("evaluate")
         for where, result in scores.items():
             print(f"  {where}: {sentence(result)}")
         return {f"{where}_score": result for where, result in scores.items()}
 
-    def score_both(self, purpose: str) -> dict[str, dict]:
-        """Score the mean of the search in the dream and in the game."""
-        args, mean = self.args, self.evolution.mean[None]
-        seeds = episode_seeds(args.seed, 0, args.eval_episodes, purpose)
-        dreamt, _ = self.dream.play_controllers(self.controller, mean, len(seeds), seeds[0])
-        played = self.scorer.returns(mean, seeds, self.kept(purpose, mean, seeds))
-        return {"dream": self.summary(dreamt[0]), "game": self.summary(played[0])}
+    def seeds(self, purpose: str) -> list[int]:
+        """Return the seeds of an evaluation, which no candidate is evaluated on."""
+        return episode_seeds(self.options.seed, 0, self.evaluation.eval_episodes, purpose)
 
-    def score(self, policy: str, seeds: list[int]) -> dict:
-        """Score a policy by name in the game."""
-        return self.summary(self.scorer.open_loop(policy, seeds)[0])
+    def evaluate_mean(self, purpose: str) -> dict[str, dict]:
+        """Evaluate the mean of the search in the dream and in the game."""
+        mean, seeds = self.cma_es.mean[None], self.seeds(purpose)
+        dreamt, _ = self.dream.controlled(self.controller, mean, len(seeds), seeds[0])
+        played = self._play(purpose, mean, seeds)
+        return {"dream": self._summary(dreamt[0]), "game": self._summary(played[0])}
 
-    def summary(self, returns: np.ndarray) -> dict:
+    def evaluate_policy(self, policy: str, seeds: list[int]) -> dict:
+        """Evaluate a policy by name in the game."""
+        return self._summary(self.evaluator.open_loop(policy, seeds)[0])
+
+    def _summary(self, returns: np.ndarray) -> dict:
         """Summarise returns, with the highest there can be if the game has one."""
-        steps = game_class(self.args.game, self.options).scored_in_steps
-        return summary(returns, self.args.time_steps if steps else None)
+        longest = self.dream.options.time_steps
+        return summary(returns, longest if self.game.scored_in_steps else None)
 
 
 def check_dream(search: Search) -> dict:
     """Print how long policies that do not look live in dream and game; warn if far apart."""
-    args = search.args
-    seeds = episode_seeds(args.seed, 0, args.eval_episodes, "evaluate")
-    survival = compare_survival(search.scorer, search.dream, seeds, args.time_steps)
+    survival = compare_survival(search.evaluator, search.dream, search.seeds("evaluate"))
     print("                   mean length: dream    game   ratio   mean return: dream    game")
     for policy, result in survival.items():
         dreamt, played = result["dream"]["mean"], result["game"]["mean"]
@@ -196,60 +218,63 @@ def check_dream(search: Search) -> dict:
 def finish(search: Search, survival: dict) -> None:
     """Write controller, scores beside random and motionless play, plot and film.
 
-    A game that is drawn faster in training is scored and filmed as its makers draw it, but for the
-    policies that do not look.
+    A game that is drawn faster in training is evaluated and filmed as its makers draw it, but for
+    the policies that do not look.
     """
-    args = search.args
-    seeds = episode_seeds(args.seed, 0, args.eval_episodes, "score")
-    header = ControllerHeader(
-        args.game,
-        game_class(args.game, search.options).preprocessing,
-        train_in=args.train_in,
-        options=search.options,
-        temperature=args.temperature,
-        sigma_temperature=args.sigma_temperature,
-    )
-    path, networks = args.output_folder / CONTROLLER, (args.vae_weights, args.rnn_weights)
-    save_controller(path, search.controller, search.evolution.mean, header, networks)
-    blind = {policy: search.score(policy, seeds) for policy in REFERENCES}
-    original = search.options | game_class(args.game, search.options).scored_with
-    if original == search.options:
+    _save(search)
+    seeds, workers = search.seeds("score"), search.evaluator.workers
+    blind = {policy: search.evaluate_policy(policy, seeds) for policy in REFERENCES}
+    original = search.game_options | search.game.scored_with
+    if original == search.game_options:
         _score(search, seeds, blind, survival)
         return
-    with GameWorkers(args.game, original, args.workers) as workers:
-        search.play_in(workers)
+    with GameWorkers(search.name, original, len(workers)) as others:
+        search.play_in(others)
         _score(search, seeds, blind, survival)
+
+
+def _save(search: Search) -> None:
+    files, dream = search.files, search.dream.options
+    header = ControllerHeader(
+        search.name,
+        search.game.preprocessing,
+        train_in=search.options.train_in,
+        options=search.game_options,
+        temperature=dream.temperature,
+        sigma_temperature=dream.sigma_temperature,
+    )
+    path, networks = files.folder / CONTROLLER, (files.vae_weights, files.rnn_weights)
+    save_controller(path, search.controller, search.cma_es.mean, header, networks)
 
 
 def _score(search: Search, seeds: list[int], blind: dict, survival: dict) -> None:
     """Write scores, those of the policies that do not look among them, plot and film."""
-    args, folder = search.args, search.args.output_folder
-    scores = search.score_both("score") | blind
-    print(f"scores over {len(seeds)} episodes on seeds that nothing was evolved on:")
+    folder = search.files.folder
+    scores = search.evaluate_mean("score") | blind
+    print(f"scores over {len(seeds)} episodes on held-out seeds:")
     for name, score in scores.items():
         print(f"  {name:13s} {sentence(score)}")
-    rows = [row for row in search.history if "game_score" in row]
-    curves = {
-        where: (
-            [row["generation"] for row in rows],
-            [row[f"{where}_score"]["mean"] for row in rows],
-            [row[f"{where}_score"]["std"] / len(seeds) ** 0.5 for row in rows],
-        )
-        for where in ("dream", "game")
-    }
-    if rows:
+    if rows := [row for row in search.history if "game_score" in row]:
+        curves = {where: _curve(rows, f"{where}_score", len(seeds)) for where in ("dream", "game")}
         label = "score of the mean ± standard error"
         save_curves(folder / "scores.png", curves, "generation", label)
+    evaluator = search.evaluator
     film_agent(
         folder / "film.mp4",
-        search.workers,
-        (search.vae, search.rnn),
+        evaluator.workers,
+        evaluator.agents,
         search.dream,
-        search.controller,
-        search.evolution.mean,
-        seeds[0],
-        game_class(args.game, search.options).fps,
+        search.cma_es.mean,
+        seed=seeds[0],
+        fps=search.game.fps,
     )
     write_json(folder / SCORES, {"scores": scores, "survival": survival})
     search.forget("score")
     print(f"controller, scores and film in {folder}")
+
+
+def _curve(rows: list[dict], score: str, episodes: int) -> tuple[list, list, list]:
+    """Return generations, scores and their standard errors."""
+    generations = [row["generation"] for row in rows]
+    errors = [row[score]["std"] / episodes**0.5 for row in rows]
+    return generations, [row[score]["mean"] for row in rows], errors

@@ -1,9 +1,10 @@
-"""Is the termination head calibrated? Predicted against observed hazard on held-out episodes."""
+"""Calibration of the termination head: predicted and observed ends on held-out episodes."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from reverie.artifacts import atomic_path
 from reverie.latents.windows import EpisodeStream
@@ -23,39 +24,37 @@ def calibration(rnn: "MDNRNN", stream: EpisodeStream) -> dict:
         stream: windows of the held-out episodes; the episodes are taken whole.
 
     Returns:
-        `predicted` and `observed` hazard per step in bins of rising prediction, `steps` in each,
-        `expected_ends` and `observed_ends` in all.
+        `predicted` and `observed` probability of ending per step in bins of rising prediction,
+        `steps` in each, `expected_ends` and `observed_ends` in all.
     """
     longest = int(stream.latents.lengths[stream.episodes].max())
     whole = EpisodeStream(stream.latents, stream.episodes, longest, BATCH)
-    hazards, ends = [], []
+    predicted, ends = [], []
     for x, y in whole.in_order():
         del x["begins"]  # all do
         logits = np.asarray(rnn.predict_on_batch(x)["termination"])
         played = y["mask"].astype(bool)
-        hazards.append(1.0 / (1.0 + np.exp(-logits[played])))
+        predicted.append(1.0 / (1.0 + np.exp(-logits[played])))
         ends.append(y["termination"][played])
-    return _bins(np.concatenate(hazards), np.concatenate(ends))
+    return _bins(np.concatenate(predicted), np.concatenate(ends))
 
 
-def _bins(hazards: np.ndarray, ends: np.ndarray) -> dict:
-    order = np.argsort(hazards)
-    share = np.cumsum(hazards[order]) / hazards.sum()
+def _bins(predicted: np.ndarray, ends: np.ndarray) -> dict:
+    order = np.argsort(predicted)
+    share = np.cumsum(predicted[order]) / predicted.sum()
     groups = np.split(order, np.searchsorted(share, np.arange(1, BINS) / BINS))
     groups = [group for group in groups if len(group)]
     return {
-        "predicted": [float(hazards[group].mean()) for group in groups],
+        "predicted": [float(predicted[group].mean()) for group in groups],
         "observed": [float(ends[group].mean()) for group in groups],
         "steps": [len(group) for group in groups],
-        "expected_ends": float(hazards.sum()),
+        "expected_ends": float(predicted.sum()),
         "observed_ends": int(ends.sum()),
     }
 
 
 def save_calibration(path: Path, result: dict) -> None:
-    """Plot predicted against observed hazard with binomial standard errors."""
-    from matplotlib.figure import Figure
-
+    """Plot predicted and observed probabilities of ending with binomial standard errors."""
     predicted, observed, steps = (
         np.array(result[key], float) for key in ("predicted", "observed", "steps")
     )
@@ -65,7 +64,7 @@ def save_calibration(path: Path, result: dict) -> None:
     axes.errorbar(predicted, observed, yerr=spread, fmt="o", capsize=3, label="held-out episodes")
     ends = [predicted.min() / 2, predicted.max() * 2]
     axes.plot(ends, ends, color="grey", linewidth=1, label="calibrated")
-    axes.set(xscale="log", yscale="symlog", xlabel="predicted hazard per step")
+    axes.set(xscale="log", yscale="symlog", xlabel="predicted probability of ending per step")
     axes.set_yscale("symlog", linthresh=float(predicted.min()))
     axes.set(ylabel="observed ends per step")
     axes.legend()

@@ -7,6 +7,7 @@ import numpy as np
 from reverie.artifacts import InputError
 from reverie.backend import compiled
 from reverie.networks import written_size
+from reverie.reports.plots import as_bytes
 
 if TYPE_CHECKING:
     from reverie.models.vae import VAE
@@ -97,3 +98,10 @@ def reconstruction_errors(
         if inside.any():
             errors[f"mse_{name}"] = float(error[inside].mean())
     return errors
+
+
+def decode(vae: "VAE", latents: np.ndarray, batch_size: int = 256) -> np.ndarray:
+    """Decode latents `(N, Z)` into frames `(N, rows, columns, 3)` uint8."""
+    starts = range(0, len(latents), batch_size)
+    parts = [as_bytes(np.asarray(vae.decode(latents[s : s + batch_size]))) for s in starts]
+    return np.concatenate(parts)

@@ -1,7 +1,7 @@
 """What is seen in a decoded frame: a small classifier trained on the game's own ground truth.
 
 It is trained on reconstructions of recorded frames, because dreams are decoded by the same VAE, and
-judged on reconstructions of held-out episodes. What the VAE has wiped out nobody can detect; the
+evaluated on reconstructions of held-out episodes. What the VAE has wiped out nobody can detect; the
 accuracy says how much that is, and stands beside every figure that rests on the detector.
 """
 
@@ -13,9 +13,9 @@ import numpy as np
 from reverie.artifacts import InputError, file_hash
 from reverie.backend import compiled, start_backend
 from reverie.headers import WeightsHeader, open_header
+from reverie.mixtures.networks import GAME
 from reverie.mixtures.recordings import Recording, encode_recordings, find_recordings
 from reverie.mixtures.scenes import EVENTS, Scene, labels
-from reverie.mixtures.world_model import GAME
 from reverie.networks import NETWORKS
 from reverie.rollouts.frames import split_episodes
 from reverie.stage import progress
@@ -31,7 +31,7 @@ EVERY = 5  # frames: neighbours look alike
 EPOCHS = 4
 BATCH = 128
 RATE = 2e-3
-JUDGES = 100  # held-out episodes to judge on, at most
+EVALUATED = 100  # held-out episodes to evaluate on, at most
 RARE = 0.02  # a count that fewer frames reach, or fall short of, is not learned
 SMOOTHING = 5  # frames, the median of which is kept: a detector flickers
 TOLERANCE = 3  # frames by which a detected event may miss the true one
@@ -41,22 +41,22 @@ FIELDS = tuple(Scene.__dataclass_fields__)
 Statement = tuple[str, int]  # a field of `Scene` and the value from which on it holds
 
 
-class Viewer:
+class SceneDetector:
     """Looks at latents through the VAE's decoder and says what is in the picture.
 
     Args:
         vae: decodes.
-        detector: judges.
+        network: says what is in a picture.
         notes: what `train_detector` found: `statements`, `thresholds`, `floor`, `accuracy`.
     """
 
-    def __init__(self, vae: "VAE", detector: "Detector", notes: dict) -> None:
-        self.vae, self.detector, self.notes = vae, detector, notes
-        self._judge = compiled(lambda latents: detector(vae.decode(latents)))
+    def __init__(self, vae: "VAE", network: "Detector", notes: dict) -> None:
+        self.vae, self.network, self.notes = vae, network, notes
+        self._detect = compiled(lambda latents: network(vae.decode(latents)))
 
     @property
     def accuracy(self) -> dict[str, dict]:
-        """How good it is on held-out episodes, by label, see `judge`."""
+        """How good it is on held-out episodes, by label, see `detection_accuracy`."""
         return self.notes["accuracy"]
 
     def scene(self, latents: np.ndarray) -> Scene:
@@ -65,17 +65,17 @@ class Viewer:
         return _scene(_smoothed(holds), self.notes["statements"], self.notes["floor"])
 
     def logits(self, latents: np.ndarray) -> np.ndarray:
-        """Judge every statement of every frame: `(T, E)`."""
+        """Return a logit for every statement of every frame: `(T, E)`."""
         parts = []
         for start in range(0, len(latents), DECODED):
             part = np.asarray(latents[start : start + DECODED], np.float32)
             padded = np.pad(part, ((0, -len(part) % 64), (0, 0)))
-            parts.append(np.asarray(self._judge(padded))[: len(part)])
+            parts.append(np.asarray(self._detect(padded))[: len(part)])
         return np.concatenate(parts)
 
 
 def _smoothed(holds: np.ndarray) -> np.ndarray:
-    """Replace every judgement `(T, E)` by the majority of those around it."""
+    """Replace every detection `(T, E)` by the majority of those around it."""
     half = SMOOTHING // 2
     padded = np.pad(holds.astype(int), ((half, half), (0, 0)), mode="edge")
     sums = np.cumsum(np.pad(padded, ((1, 0), (0, 0))), axis=0)
@@ -83,7 +83,7 @@ def _smoothed(holds: np.ndarray) -> np.ndarray:
 
 
 def _scene(holds: np.ndarray, statements: list[Statement], floor: dict[str, int]) -> Scene:
-    """Turn judgements `(T, E)` into a scene; a count is its floor plus what holds beyond it."""
+    """Turn detections `(T, E)` into a scene; a count is its floor plus what holds beyond it."""
     fields = {name: np.full(len(holds), floor.get(name, 0)) for name in FIELDS}
     for column, (name, _) in zip(holds.T, statements):
         fields[name] = fields[name] + column
@@ -91,7 +91,9 @@ def _scene(holds: np.ndarray, statements: list[Statement], floor: dict[str, int]
     return Scene(**fields | {name: fields[name] > 0 for name in switches})
 
 
-def open_viewer(path: Path, vae: "VAE", vae_weights: Path, rollouts: Path, seed: int = 0) -> Viewer:
+def open_detector(
+    path: Path, vae: "VAE", vae_weights: Path, rollouts: Path, seed: int = 0
+) -> SceneDetector:
     """Load the detector of a VAE, or train it on the rollouts and keep it at `path`.
 
     Raises:
@@ -99,10 +101,10 @@ def open_viewer(path: Path, vae: "VAE", vae_weights: Path, rollouts: Path, seed:
     """
     path = Path(path)
     if not path.is_file():
-        detector, notes = train_detector(vae, Path(rollouts), seed)
+        network, notes = train_detector(vae, Path(rollouts), seed)
         header = WeightsHeader(GAME, vae=file_hash(vae_weights), notes=notes)
-        save_weights(path, detector, header, dtype="float16")
-    return Viewer(vae, *load_detector(path, vae_weights))  # what was kept, rounding and all
+        save_weights(path, network, header, dtype="float16")
+    return SceneDetector(vae, *load_detector(path, vae_weights))  # what was kept, rounding and all
 
 
 def load_detector(path: Path, vae_weights: Path) -> tuple["Detector", dict]:
@@ -121,14 +123,14 @@ def load_detector(path: Path, vae_weights: Path) -> tuple["Detector", dict]:
 
 
 def train_detector(vae: "VAE", rollouts: Path, seed: int) -> tuple["Detector", dict]:
-    """Train on reconstructions of training episodes, judge on held-out ones.
+    """Train on reconstructions of training episodes, evaluate on held-out ones.
 
     Every tenth of the training episodes is left out of the fit, and the thresholds are chosen on
     it: on frames that the network was fitted to it is too sure of itself.
 
     Returns:
         The detector and its notes: `statements`; `thresholds` of the logits at which as many
-        frames are judged to hold a statement as hold it; `floor` of the counts; `accuracy`.
+        frames are said to hold a statement as hold it; `floor` of the counts; `accuracy`.
     """
     episodes = find_recordings(rollouts, EPISODES, held_out=False)
     parts = [[episodes[i] for i in part] for part in split_episodes(len(episodes))]
@@ -140,16 +142,18 @@ def train_detector(vae: "VAE", rollouts: Path, seed: int) -> tuple["Detector", d
     from reverie.models.detector import Detector
 
     keras.utils.set_random_seed(seed)
-    detector = Detector(len(statements), vae.frame_shape)
-    _fit(detector, vae, fitted, statements, seed)
+    network = Detector(len(statements), vae.frame_shape)
+    _fit(network, vae, fitted, statements, seed)
     notes = {"statements": statements, "floor": floor, "thresholds": [0.0] * len(statements)}
-    logits = Viewer(vae, detector, notes).logits(np.concatenate([r.mu for r in left_out]))
+    logits = SceneDetector(vae, network, notes).logits(np.concatenate([r.mu for r in left_out]))
     holds = _truth(left_out, statements).mean(axis=0)
     notes["thresholds"] = [float(np.quantile(c, 1.0 - h)) for c, h in zip(logits.T, holds)]
-    viewer = Viewer(vae, detector, notes)
-    held_out = encode_recordings(vae, find_recordings(rollouts, JUDGES, held_out=True))
-    notes["accuracy"] = judge([r.scene for r in held_out], [viewer.scene(r.mu) for r in held_out])
-    return detector, notes
+    detector = SceneDetector(vae, network, notes)
+    held_out = encode_recordings(vae, find_recordings(rollouts, EVALUATED, held_out=True))
+    notes["accuracy"] = detection_accuracy(
+        [r.scene for r in held_out], [detector.scene(r.mu) for r in held_out]
+    )
+    return network, notes
 
 
 def _truth(recordings: list[Recording], statements: list[Statement]) -> np.ndarray:
@@ -202,8 +206,8 @@ def _fit(
             detector.train_on_batch(decode(drawn), truth[rows])
 
 
-def judge(truth: list[Scene], seen: list[Scene]) -> dict[str, dict]:
-    """Compare scenes with the true ones.
+def detection_accuracy(truth: list[Scene], detected: list[Scene]) -> dict[str, dict]:
+    """Compare detected scenes with the true ones.
 
     Returns:
         By label: `prevalence`, `precision` and `recall`. For situations also `accuracy`, the mean
@@ -212,7 +216,7 @@ def judge(truth: list[Scene], seen: list[Scene]) -> dict[str, dict]:
     """
     result = {}
     for name in labels(truth[0]):
-        true, found = ([labels(scene)[name] for scene in scenes] for scenes in (truth, seen))
+        true, found = ([labels(scene)[name] for scene in scenes] for scenes in (truth, detected))
         event = name in EVENTS
         near = [_widened(t) if event else t for t in true]
         close = [_widened(f) if event else f for f in found]

@@ -241,21 +241,21 @@ def creativity(networks: dict[str, dict], note: str = "") -> Figure:
     return figure
 
 
-def promises(promised: dict[str, dict], given: dict) -> Figure:
-    """Draw the score that dreams promise by temperature, and the one that the game gives.
+def dream_scores(dreams: dict[str, dict], game: dict) -> Figure:
+    """Draw the scores in dreams by temperature, and the one in the game.
 
     Args:
-        promised: summaries by temperature.
-        given: the summary of the game.
+        dreams: summaries by temperature.
+        game: the summary of the game.
     """
     figure, axes = _axes((7.5, 4.2))
-    temperatures = [float(t) for t in promised]
-    mean = [row["mean"] for row in promised.values()]
-    low, high = zip(*(row["interval"] for row in promised.values()))
-    axes.plot(temperatures, mean, marker="o", label="promised by the dream")
+    temperatures = [float(t) for t in dreams]
+    mean = [row["mean"] for row in dreams.values()]
+    low, high = zip(*(row["interval"] for row in dreams.values()))
+    axes.plot(temperatures, mean, marker="o", label="dream score")
     axes.fill_between(temperatures, low, high, alpha=0.2, linewidth=0)
-    axes.axhline(given["mean"], color="C1", label="given by the game")
-    axes.axhspan(*given["interval"], color="C1", alpha=0.2, linewidth=0)
+    axes.axhline(game["mean"], color="C1", label="score in the game")
+    axes.axhspan(*game["interval"], color="C1", alpha=0.2, linewidth=0)
     axes.set(xlabel="temperature", ylabel="score: tics alive")
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)

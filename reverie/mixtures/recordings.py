@@ -2,30 +2,26 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
 
 from reverie.artifacts import InputError
-from reverie.backend import compiled
 from reverie.games import game_class
 from reverie.headers import RolloutsHeader, open_header
 from reverie.latents.encoding import Encoder
+from reverie.mixtures.networks import GAME
 from reverie.mixtures.scenes import Scene, true_scene
-from reverie.mixtures.world_model import GAME
 from reverie.rollouts.frames import split_episodes
 from reverie.rollouts.policies import blind_policy
 from reverie.rollouts.storage import find_batches, iterate_episodes
 from reverie.stage import progress
 
 if TYPE_CHECKING:
-    from reverie.models.mdn_rnn import MDNRNN
     from reverie.models.vae import VAE
 
 TRUTH = ("monsters", "fireballs", "position_y", "object_mask")
-BATCH = 16  # episodes at a time
-STEP = 100  # steps; batches are padded to a multiple of it, few sizes to compile
 
 
 @dataclass(frozen=True)
@@ -114,71 +110,3 @@ def around_explosion(recordings: list[Recording], steps: int) -> tuple[Recording
         if len(exploding) and exploding[0] >= steps // 2:
             return recording, int(exploding[0]) - steps // 2
     return max(recordings, key=lambda recording: len(recording.actions)), 0
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a network expected of the T frames after the first, each from the true ones before it.
-
-    Attributes:
-        weights: of the components, before the frame is seen, `(T, K)`.
-        responsibilities: of the components for the frame, once it is seen, `(T, K)`.
-        latents: drawn from the mixture, `(T, Z)`.
-    """
-
-    weights: np.ndarray
-    responsibilities: np.ndarray
-    latents: np.ndarray
-
-
-class Forecaster:
-    """Predicts every next frame of recorded episodes, teacher-forced, a batch in one compiled call.
-
-    Args:
-        rnn: with a joint mixture.
-        temperature: of the drawn latents, see `Mixture.sample`.
-    """
-
-    def __init__(self, rnn: "MDNRNN", temperature: float = 1.0) -> None:
-        self.rnn, self.temperature = rnn, temperature
-        self._predict = compiled(self._predict_batch)
-
-    def __call__(self, recordings: list[Recording], seed: int = 0) -> list[Prediction]:
-        """Predict each episode from its true latents."""
-        predictions = []
-        for number, start in enumerate(range(0, len(recordings), BATCH)):
-            part = recordings[start : start + BATCH]
-            longest = max(len(r.actions) for r in part)
-            steps = longest + -longest % STEP
-            mu = np.stack([_padded(r.mu, steps + 1) for r in part])
-            actions = np.stack([_padded(r.actions, steps) for r in part])
-            rng = np.random.default_rng([seed, number])
-            shape = (len(part) * steps, self.rnn.num_mixtures)
-            noise = {
-                "choice": rng.gumbel(size=shape),
-                "spread": rng.standard_normal(mu[:, 1:].shape),
-            }
-            noise = {name: values.astype(np.float32) for name, values in noise.items()}
-            results = [np.asarray(r) for r in self._predict(mu, actions, noise)]
-            for row, recording in enumerate(part):
-                length = len(recording.actions)
-                predictions.append(Prediction(*(r[row, :length] for r in results)))
-        return predictions
-
-    def _predict_batch(self, mu: Any, actions: Any, noise: dict) -> tuple:
-        from keras import ops
-
-        rnn, mixture = self.rnn, self.rnn.mixture
-        raw = rnn.predictions(rnn.hidden(mu[:, :-1], actions))["mixture"]
-        logits, means, sigmas = mixture.split(raw)
-        distance = (mu[:, 1:, None] * rnn.latent_scale - means) / sigmas
-        fit = -ops.sum(0.5 * ops.square(distance) + ops.log(sigmas), axis=-1)
-        flat = ops.reshape(raw, (-1, mixture.parameters))
-        spread = ops.reshape(noise["spread"], (-1, rnn.latent_size))
-        latents, _ = mixture.sample(flat, (noise["choice"], spread), self.temperature)
-        latents = ops.reshape(latents / rnn.latent_scale, ops.shape(noise["spread"]))
-        return ops.softmax(logits), ops.softmax(logits + fit), latents
-
-
-def _padded(values: np.ndarray, length: int) -> np.ndarray:
-    return np.pad(values, ((0, length - len(values)), (0, 0)))

@@ -2,14 +2,16 @@
 
 import numpy as np
 
+from reverie.dreams.dream import Dreams
+from reverie.dreams.options import DreamOptions
 from reverie.mixtures.associations import associate, classes_information
 from reverie.mixtures.creativity import component_use, precision, rates
-from reverie.mixtures.detectors import Viewer
-from reverie.mixtures.dreams import Dreams, DreamSettings, Imagination
+from reverie.mixtures.detectors import SceneDetector
 from reverie.mixtures.earlier import earlier_test
-from reverie.mixtures.recordings import Forecaster, Recording
+from reverie.mixtures.predictions import one_step_predictions
+from reverie.mixtures.recordings import Recording
 from reverie.mixtures.scenes import EVENTS, SITUATIONS, Scene, events, one_situation, situations
-from reverie.mixtures.world_model import World
+from reverie.mixtures.world_model import WorldModel
 from reverie.reports.scores import bootstrap_interval
 
 TEMPERATURES = (0.5, 1.0, 1.5)
@@ -42,16 +44,16 @@ def specialisation(
     }
 
 
-def real_study(world: World, recordings: list[Recording], seed: int = 0) -> dict:
+def real_study(world_model: WorldModel, recordings: list[Recording], seed: int = 0) -> dict:
     """Ask about recorded episodes, labelled by the game itself.
 
     Returns:
         `use` of the components; `predicted`: `specialisation` of the components that were most
         probable before the frame was seen; `explained`: of those that explain it best afterwards.
     """
-    predictions = Forecaster(world.rnn)(recordings, seed)
+    predictions = one_step_predictions(world_model.rnn, recordings, seed)
     scenes = [recording.scene[1:] for recording in recordings]
-    count = world.rnn.num_mixtures
+    count = world_model.rnn.num_mixtures
     before = [p.weights.argmax(axis=1) for p in predictions]
     after = [p.responsibilities.argmax(axis=1) for p in predictions]
     return {
@@ -61,29 +63,41 @@ def real_study(world: World, recordings: list[Recording], seed: int = 0) -> dict
     }
 
 
-def dreamt_scenes(dreams: Dreams, viewer: Viewer) -> tuple[list[np.ndarray], list[Scene]]:
+def dreamt_scenes(dreams: Dreams, detector: SceneDetector) -> tuple[list[np.ndarray], list[Scene]]:
     """Return components and scenes of the dreamt frames, up to where the network ended a dream."""
-    scenes = [viewer.scene(z[: n + 1])[1:] for z, n in zip(dreams.latents, dreams.lengths)]
+    scenes = [detector.scene(z[: n + 1])[1:] for z, n in zip(dreams.latents, dreams.lengths)]
     return [c[:n] for c, n in zip(dreams.components(), dreams.lengths)], scenes
 
 
+def free_dreams(
+    world_model: WorldModel, options: DreamOptions, count: int, seed: int = 0
+) -> Dreams:
+    """Dream from recorded first frames, played as the recording was."""
+    actions = world_model.actions(count, options.time_steps, seed)
+    return world_model.dream(options).free(actions, seed)
+
+
 def dream_study(
-    world: World, viewer: Viewer, settings: DreamSettings, count: int, seed: int = 0
+    world_model: WorldModel,
+    detector: SceneDetector,
+    options: DreamOptions,
+    count: int,
+    seed: int = 0,
 ) -> dict:
     """Ask about free dreams, labelled by the detector.
 
     Returns:
-        The `settings`, the `lengths` of the dreams, `rates` of what is seen in them, `use` of the
+        The `options`, the `lengths` of the dreams, `rates` of what is seen in them, `use` of the
         components and their `specialisation`.
     """
-    dreams = Imagination(world, settings).free(count, seed)
-    components, scenes = dreamt_scenes(dreams, viewer)
+    dreams = free_dreams(world_model, options, count, seed)
+    components, scenes = dreamt_scenes(dreams, detector)
     return {
-        "settings": vars(settings),
-        "lengths": length_summary(dreams.lengths, settings.steps),
+        "options": vars(options),
+        "lengths": length_summary(dreams.lengths, options.time_steps),
         "rates": rates(scenes),
         "use": component_use([w[:n] for w, n in zip(dreams.weights, dreams.lengths)]),
-        "specialisation": specialisation(components, scenes, world.rnn.num_mixtures, seed),
+        "specialisation": specialisation(components, scenes, world_model.rnn.num_mixtures, seed),
     }
 
 
@@ -97,23 +111,23 @@ def length_summary(lengths: np.ndarray, steps: int) -> dict:
 
 
 def committed_study(
-    world: World,
-    viewer: Viewer,
+    world_model: WorldModel,
+    detector: SceneDetector,
     count: int,
     seed: int = 0,
-    settings: DreamSettings | None = None,
+    steps: int = COMMITTED_STEPS,
 ) -> dict:
     """Ask what is seen in dreams committed to each component, their whole length.
 
     Returns:
-        `labels`; frames per 1,000 with each label, `per_1000` `(K, R, E)`; `median` over dreams,
-        `(K, E)`.
+        The `options`; `labels`; frames per 1,000 with each label, `per_1000` `(K, R, E)`; `median`
+        over dreams, `(K, E)`.
     """
-    settings = settings or DreamSettings(COMMITTED_STEPS)
-    committed = Imagination(world, settings).committed(count, seed)
-    table = [[_per_1000(viewer.scene(z)[1:]) for z in dreams.latents] for dreams in committed]
+    options = DreamOptions(1.0, steps)
+    committed = world_model.dream(options).committed(world_model.actions(count, steps, seed), seed)
+    table = [[_per_1000(detector.scene(z)[1:]) for z in dreams.latents] for dreams in committed]
     return {
-        "settings": vars(settings),
+        "options": vars(options),
         "labels": [*SITUATIONS, *EVENTS],
         "per_1000": np.array(table),
         "median": np.median(table, axis=1),
@@ -126,8 +140,8 @@ def _per_1000(scene: Scene) -> list[float]:
 
 
 def creativity_study(
-    world: World,
-    viewer: Viewer,
+    world_model: WorldModel,
+    detector: SceneDetector,
     recordings: list[Recording],
     count: int,
     seed: int = 0,
@@ -139,16 +153,15 @@ def creativity_study(
     Returns:
         By temperature: `rates` and `lengths` of free dreams, `precision` of one-step predictions.
     """
-    real = [viewer.scene(r.mu)[1:] for r in recordings]
+    real = [detector.scene(r.mu)[1:] for r in recordings]
     result = {}
     for temperature in temperatures:
-        settings = DreamSettings(steps, temperature, temperature)
-        dreams = Imagination(world, settings).free(count, seed)
-        predictions = Forecaster(world.rnn, temperature)(recordings, seed)
+        dreams = free_dreams(world_model, DreamOptions(temperature, steps), count, seed)
+        predictions = one_step_predictions(world_model.rnn, recordings, seed, temperature)
         result[f"{temperature:g}"] = {
-            "rates": rates(dreamt_scenes(dreams, viewer)[1]),
+            "rates": rates(dreamt_scenes(dreams, detector)[1]),
             "lengths": length_summary(dreams.lengths, steps),
-            "precision": precision(real, [viewer.scene(p.latents) for p in predictions]),
+            "precision": precision(real, [detector.scene(p.latents) for p in predictions]),
         }
     return result
 
@@ -160,16 +173,16 @@ def around_change(weights: np.ndarray, steps: int) -> slice:
     return slice(start, start + steps)
 
 
-def reality(viewer: Viewer, recordings: list[Recording]) -> dict:
+def reality(detector: SceneDetector, recordings: list[Recording]) -> dict:
     """Return what recorded episodes hold: by the game's truth, and by the detector."""
     return {
         "truth": rates([r.scene for r in recordings]),
-        "detected": rates([viewer.scene(r.mu) for r in recordings]),
+        "detected": rates([detector.scene(r.mu) for r in recordings]),
     }
 
 
 def accuracy_note(accuracy: dict[str, dict]) -> str:
-    """Write the detector's held-out accuracy, see `detectors.judge`, to stand below a figure."""
+    """Write the detector's held-out accuracy, see `detection_accuracy`, to stand below a figure."""
     parts = []
     for name, row in accuracy.items():
         precision, recall = (_percent(row[key]) for key in ("precision", "recall"))

@@ -89,10 +89,8 @@ def _creativity_columns(found: dict) -> dict:
     return row
 
 
-def promises_table(promised: dict, given: dict) -> "Markdown":
-    """Show the scores that dreams promise, and below them the one that the game gives."""
+def dream_scores_table(dreams: dict, game: dict) -> "Markdown":
+    """Show the scores in dreams by temperature, and below them the one in the game."""
     columns = ("mean", "interval", "std", "median", "at_limit")
-    rows = [
-        {"where": f"dream at {t}"} | {c: row[c] for c in columns} for t, row in promised.items()
-    ]
-    return markdown_table([*rows, {"where": "game"} | {c: given[c] for c in columns}])
+    rows = [{"where": f"dream at {t}"} | {c: row[c] for c in columns} for t, row in dreams.items()]
+    return markdown_table([*rows, {"where": "game"} | {c: game[c] for c in columns}])

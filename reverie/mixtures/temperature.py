@@ -1,4 +1,4 @@
-"""What temperature does to a dream of a controller: its look, its length, the score it promises."""
+"""What temperature does to the dream of a controller: its look, its length, its dream score."""
 
 from pathlib import Path
 
@@ -6,37 +6,33 @@ import numpy as np
 
 from reverie.artifacts import InputError, read_json
 from reverie.controllers.controller import MEND, Controller, load_controller
-from reverie.controllers.film import film_dream
-from reverie.dreams.dream import Dream, DreamOptions
-from reverie.mixtures.world_model import World
+from reverie.controllers.footage import dream_footage
+from reverie.dreams.options import DreamOptions
+from reverie.mixtures.world_model import WorldModel
 from reverie.reports.scores import summary
 
 TEMPERATURES = (0.1, 0.5, 1.0, 1.15, 1.3, 1.5)  # the five of arXiv 1803.10122, and one more
 
 
-def open_controller(path: Path, world: World) -> tuple[Controller, np.ndarray]:
-    """Load a controller that was evolved in this world.
+def open_controller(path: Path, world_model: WorldModel) -> tuple[Controller, np.ndarray]:
+    """Load a controller that was evolved in this world model.
 
     Raises:
         InputError: the file cannot be used, or the controller was evolved with another network.
     """
     controller, parameters, header = load_controller(Path(path))
     sizes = (controller.latent_size, controller.units, controller.action_size)
-    if sizes != (world.rnn.latent_size, world.rnn.units, world.rnn.action_size):
+    rnn = world_model.rnn
+    if sizes != (rnn.latent_size, rnn.units, rnn.action_size):
         raise InputError(
-            f"{path}: a controller for {header.rnn_weights}, not for {world.name}; name the "
-            "networks that it was evolved with"
+            f"{path}: a controller for {header.rnn_weights}, not for {world_model.name}; name "
+            "the networks that it was evolved with"
         )
     return controller, parameters
 
 
-def dream_at(world: World, temperature: float, steps: int) -> Dream:
-    """Return the dream that controllers evolve in, at another temperature."""
-    return Dream(world.rnn, *world.first_frames, DreamOptions(temperature, steps))
-
-
-def promised_scores(
-    world: World,
+def dream_scores(
+    world_model: WorldModel,
     agent: tuple[Controller, np.ndarray],
     count: int,
     seed: int = 0,
@@ -47,25 +43,24 @@ def promised_scores(
     controller, parameters = agent
     result = {}
     for temperature in temperatures:
-        dream = dream_at(world, temperature, steps)
-        _, lengths = dream.play_controllers(controller, parameters[None], count, seed)
+        dream = world_model.dream(DreamOptions(temperature, steps))
+        _, lengths = dream.controlled(controller, parameters[None], count, seed)
         result[f"{temperature:g}"] = summary(lengths[0], steps)
     return result
 
 
 def filmed(
-    world: World,
+    world_model: WorldModel,
     agent: tuple[Controller, np.ndarray],
     seed: int = 0,
     temperatures: tuple[float, ...] = TEMPERATURES,
     steps: int = 2100,
 ) -> dict[str, np.ndarray]:
     """Film one dream of a controller at each temperature, from the same first frame."""
+    dreams = {t: world_model.dream(DreamOptions(t, steps)) for t in temperatures}
     return {
-        f"{temperature:g}": film_dream(
-            dream_at(world, temperature, steps), world.vae, *agent, seed, longest=steps
-        )
-        for temperature in temperatures
+        f"{temperature:g}": dream_footage(dream, world_model.vae, *agent, seed, longest=steps)
+        for temperature, dream in dreams.items()
     }
 
 

@@ -2,27 +2,25 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import gymnasium
 import numpy as np
 
-from reverie.artifacts import InputError
-from reverie.headers import Recorded, WeightsHeader, open_networks
+from reverie.dreams.dream import Dream, first_episodes
+from reverie.dreams.options import DreamOptions
+from reverie.games.actions import ActionCode
+from reverie.headers import Recorded
 from reverie.latents.storage import load_first_frames
-from reverie.rollouts.policies import blind_policy
-from reverie.runs import RNN_WEIGHTS
+from reverie.mixtures.networks import check_networks, network_name
+from reverie.models.mdn_rnn import MDNRNN
+from reverie.models.vae import VAE
+from reverie.rollouts.policies import blind_policy, episode_seeds, open_loop_actions
 from reverie.training.weights import load_network
-
-if TYPE_CHECKING:
-    from reverie.models.mdn_rnn import MDNRNN
-    from reverie.models.vae import VAE
-
-GAME = "doomrnn"  # situations and events are TakeCover's
 
 
 @dataclass(frozen=True)
-class World:
-    """What dreams and what shows the dream.
+class WorldModel:
+    """A VAE and the MDN-RNN that was trained on its latents.
 
     Attributes:
         name: of the MDN-RNN, for tables.
@@ -34,49 +32,43 @@ class World:
     """
 
     name: str
-    vae: "VAE"
-    rnn: "MDNRNN"
+    vae: VAE
+    rnn: MDNRNN
     first_frames: tuple[np.ndarray, np.ndarray]
     policies: tuple[str, ...]
 
+    def dream(self, options: DreamOptions) -> Dream:
+        """Return what the MDN-RNN dreams with these options."""
+        return Dream(self.rnn, *self.first_frames, options)
 
-def check_world(vae_weights: Path, rnn_weights: Path, joint: bool = True) -> WeightsHeader:
-    """Check without TensorFlow that two networks belong together; return the MDN-RNN's header.
+    def actions(self, count: int, steps: int, seed: int, policy: str | None = None) -> np.ndarray:
+        """Return the codes of actions of dreams: `(count, steps, A)`.
 
-    Args:
-        vae_weights: what stage 2 wrote.
-        rnn_weights: what stage 4 wrote.
-        joint: insist on mixture components that span the whole frame.
-
-    Raises:
-        InputError: a file cannot be used, the two do not belong together, or the mixture is per
-            dimension: its components are no scenarios of the frame.
-    """
-    _, header = open_networks(vae_weights, rnn_weights, game=GAME)
-    if joint and header.config.get("mixture", "joint") != "joint":
-        raise InputError(
-            f"{rnn_weights}: its mixture is per dimension, so no component stands for a frame; "
-            "train one with: python 04_train_rnn.py --mixture joint"
-        )
-    return header
+        Args:
+            count: of the dreams.
+            steps: of each.
+            seed: decides them; dreams of this seed are played as the episodes they begin with.
+            policy: plays all of them instead, a policy that does not look.
+        """
+        episodes = first_episodes(self.first_frames[0], count, np.random.default_rng(seed))
+        policies = [policy or self.policies[episode] for episode in episodes]
+        seeds = episode_seeds(seed, 0, count, "evaluate")
+        ones = np.ones(self.rnn.action_size, np.float32)
+        space = gymnasium.spaces.Box(-ones, ones)
+        actions = [open_loop_actions(p, s, steps, space) for p, s in zip(policies, seeds)]
+        return ActionCode.from_space(space).encode(np.stack(actions))
 
 
-def load_world(vae_weights: Path, rnn_weights: Path, joint: bool = True) -> World:
-    """Load two networks that belong together, see `check_world`."""
+def load_world_model(vae_weights: Path, rnn_weights: Path, joint: bool = True) -> WorldModel:
+    """Load two networks that belong together, see `check_networks`."""
     vae_weights, rnn_weights = Path(vae_weights), Path(rnn_weights)
-    recorded = check_world(vae_weights, rnn_weights, joint).recorded or Recorded()
+    recorded = check_networks(vae_weights, rnn_weights, joint).recorded or Recorded()
     first_frames = load_first_frames(rnn_weights)
     policies = map(recorded.policy_of, range(len(first_frames[0])))
-    return World(
-        name=world_name(rnn_weights),
+    return WorldModel(
+        name=network_name(rnn_weights),
         vae=load_network(vae_weights, "VAE"),
         rnn=load_network(rnn_weights, "MDNRNN"),
         first_frames=first_frames,
         policies=tuple(map(blind_policy, policies)),
     )
-
-
-def world_name(rnn_weights: Path) -> str:
-    """Return the name of a run: its folder's, or the file's where weights lie by themselves."""
-    path = Path(rnn_weights)
-    return path.resolve().parent.name if path.name == RNN_WEIGHTS else path.stem

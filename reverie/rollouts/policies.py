@@ -111,6 +111,19 @@ def open_loop_actions(policy: str, seed: int, steps: int, space: gymnasium.Space
     return code.decode(OPEN_LOOP[policy](np.random.default_rng([seed, 1]), steps, outputs))
 
 
+def open_loop_codes(policy: str, seeds: list[int], steps: int, code: ActionCode) -> np.ndarray:
+    """Return the codes of the actions of a policy that does not look: `(R, steps, A)`.
+
+    Args:
+        policy: its name.
+        seeds: of R episodes.
+        steps: of each.
+        code: of the game's actions.
+    """
+    actions = [open_loop_actions(policy, seed, steps, code.space) for seed in seeds]
+    return code.encode(np.stack(actions))
+
+
 def chooser(policy: str, seed: int, steps: int, space: gymnasium.Space) -> Callable:
     """Return a function `(step, frame) -> action` for an episode under a policy by name."""
     if policy in OPEN_LOOP:

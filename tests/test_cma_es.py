@@ -6,13 +6,13 @@ import pytest
 from helpers import cuts
 
 from reverie.artifacts import InputError
-from reverie.controllers.cma_es import Evolution
+from reverie.controllers.cma_es import CMAES
 
 TARGET = np.array([1.0, -2.0, 0.5, 3.0])
 
 
 def evolution(path, size=4, population=12, sigma=0.5, seed=0):
-    return Evolution(path, size, population, sigma, seed)
+    return CMAES(path, size, population, sigma, seed)
 
 
 def run(search, generations, save=False):
@@ -79,10 +79,10 @@ def test_other_settings_are_named(tmp_path, other):
 
 def test_another_judge_is_named(tmp_path):
     path = tmp_path / "e.h5"
-    run(Evolution(path, 4, 12, 0.5, 0, {"rnn": "ours", "temperature": 1.0}), 2, save=True)
-    Evolution(path, 4, 12, 0.5, 0, {"rnn": "ours", "temperature": 1.0}).resume()
+    run(CMAES(path, 4, 12, 0.5, 0, {"rnn": "ours", "temperature": 1.0}), 2, save=True)
+    CMAES(path, 4, 12, 0.5, 0, {"rnn": "ours", "temperature": 1.0}).resume()
     with pytest.raises(InputError, match=r"of a search with {'rnn': 'ours'}; repeat"):
-        Evolution(path, 4, 12, 0.5, 0, {"rnn": "theirs", "temperature": 1.0}).resume()
+        CMAES(path, 4, 12, 0.5, 0, {"rnn": "theirs", "temperature": 1.0}).resume()
 
 
 def test_damaged_file_is_named(tmp_path):
@@ -122,6 +122,6 @@ def test_a_file_of_another_shape_is_named(tmp_path, name, value):
 
 
 def test_begins_where_it_is_told(tmp_path):
-    search = Evolution(tmp_path / "e.h5", 4, 12, 1e-3, 0, start=TARGET)
+    search = CMAES(tmp_path / "e.h5", 4, 12, 1e-3, 0, start=TARGET)
     np.testing.assert_array_equal(search.mean, TARGET)
     np.testing.assert_allclose(search.ask().mean(axis=0), TARGET, atol=1e-2)
