@@ -35,6 +35,7 @@ SUBJECTS = (
     "rnn_training",
     "dreams",
     "decision",
+    "page",
     "memory",
 )
 PACKAGES = ("tensorflow", "keras", "numpy", "h5py", "vizdoom")
