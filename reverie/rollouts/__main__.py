@@ -1,0 +1,116 @@
+"""Look after rollouts: what is in a folder, a film of it, folders joined, other formats.
+
+# episodes, steps, rewards, policies, sizes, and which files are damaged
+python -m reverie.rollouts inspect training_data_folder
+
+# four episodes side by side as an MP4
+python -m reverie.rollouts preview doomrnn training_data_folder --output preview.mp4
+
+# several folders as one, their batches numbered anew
+python -m reverie.rollouts merge played/game training_data_folder --output_folder all
+
+# to Minari and back, to the bit (pip install -e '.[datasets]')
+python -m reverie.rollouts convert doomrnn all --to minari --output_folder datasets \\
+        --name doomrnn/all-v0
+python -m reverie.rollouts import datasets/doomrnn/all-v0 --output_folder back
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from reverie import flags
+from reverie.artifacts import InputError
+from reverie.games import game_class
+from reverie.rollouts.inventory import find_files, lines, summarise
+from reverie.rollouts.merging import merge
+from reverie.rollouts.minari_dataset import from_minari, to_minari
+from reverie.rollouts.preview import LONGEST, SHOWN, save_preview
+from reverie.rollouts.storage import find_batches
+from reverie.stage import conduct, progress
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the flags."""
+    parser = argparse.ArgumentParser(
+        prog="python -m reverie.rollouts",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def command(name: str, run: object, text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(run=run)
+        return added
+
+    show = command("inspect", inspect, "say what is in folders of rollouts")
+    show.add_argument("folders", type=Path, nargs="+")
+    film = command("preview", preview, "film some episodes side by side")
+    film.add_argument("game")
+    film.add_argument("folder", type=Path)
+    film.add_argument("--output", type=Path, default=Path("preview.mp4"))
+    film.add_argument("--episodes", type=flags.positive_int, default=SHOWN)
+    film.add_argument("--frames", type=flags.positive_int, default=LONGEST, help="of each, at most")
+    join = command("merge", merge_folders, "join folders; damaged files and doubles are refused")
+    join.add_argument("folders", type=Path, nargs="+")
+    join.add_argument("--output_folder", type=Path, required=True)
+    turn = command("convert", convert, "write rollouts in another format")
+    turn.add_argument("game")
+    turn.add_argument("folder", type=Path)
+    turn.add_argument("--to", choices=("minari",), required=True)
+    turn.add_argument("--output_folder", type=Path, required=True)
+    turn.add_argument("--name", help="of the dataset; default: GAME/rollouts-v0")
+    take = command("import", take_in, "write rollouts from what `convert --to minari` wrote")
+    take.add_argument("source", type=Path)
+    take.add_argument("--output_folder", type=Path, required=True)
+    return parser.parse_args(argv)
+
+
+def inspect(args: argparse.Namespace) -> None:
+    """Print a table; faults are part of it."""
+    paths = find_files(args.folders)
+    for line in lines([summarise(path) for path in progress(paths, desc="files")]):
+        print(line)
+
+
+def preview(args: argparse.Namespace) -> None:
+    """Write a film."""
+    paths = find_batches(args.folder, args.game)
+    count = save_preview(paths, args.output, game_class(args.game).fps, args.episodes, args.frames)
+    print(f"{count} episodes in {args.output}")
+
+
+def merge_folders(args: argparse.Namespace) -> None:
+    """Join folders."""
+    count = sum(1 for _ in merge(args.folders, args.output_folder))
+    print(f"{count} batches in {args.output_folder}")
+
+
+def convert(args: argparse.Namespace) -> None:
+    """Write another format."""
+    name = args.name or f"{args.game}/rollouts-v0"
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise InputError(f"--name {name}: a dataset is called like doomrnn/rollouts-v0")
+    count = to_minari(find_batches(args.folder, args.game), args.output_folder, name)
+    print(
+        f"{count} episodes in {args.output_folder / name}; "
+        f"MINARI_DATASETS_PATH={args.output_folder} lets Minari find them"
+    )
+
+
+def take_in(args: argparse.Namespace) -> None:
+    """Write rollouts of something else."""
+    paths = from_minari(args.source, args.output_folder)
+    print(f"{len(paths)} batches in {args.output_folder}")
+
+
+@conduct
+def main(argv: list[str] | None = None) -> None:
+    """Run one of the commands."""
+    args = parse_args(argv)
+    args.run(args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""`python -m reverie.rollouts`: looking, filming, joining, and other formats and back."""
+
+import os
+
+import h5py
+import numpy as np
+import pytest
+from helpers import assert_same_rollouts, write_batch
+
+from reverie.rollouts.__main__ import main
+from reverie.rollouts.storage import find_batches, iterate_episodes
+from reverie.stage import EXIT_BAD_INPUT, EXIT_REQUEUE, stop_signal
+
+
+def said(capsys, *arguments, code=0):
+    assert main([str(a) for a in arguments]) == code
+    result = capsys.readouterr()
+    return result.err if code else result.out
+
+
+def test_inspect_counts_and_names_what_is_damaged(tmp_path, capsys):
+    write_batch(tmp_path, [5, 7], policy="person")
+    write_batch(tmp_path, [9], batch=10, first=2)
+    damaged = write_batch(tmp_path, [4], batch=2, first=3)
+    damaged.write_bytes(damaged.read_bytes()[:5000])
+    (tmp_path / "notes.h5").write_bytes(b"something else")
+    lines = said(capsys, "inspect", tmp_path).splitlines()
+    first, second = lines[1].split(), lines[2].split()
+    assert first[:5] == ["doomrnn_0.h5", "doomrnn", "person", "2", "12"]
+    assert second[0] == "doomrnn_10.h5"
+    assert lines[3].split()[:3] == ["all", "3", "21"]
+    faults = "\n".join(lines[4:])
+    assert faults.count("unusable:") == 2
+    assert "doomrnn_2.h5" in faults
+    assert "notes.h5" in faults
+
+
+def test_preview_is_a_film(tmp_path, capsys):
+    write_batch(tmp_path, [20, 30])
+    film = tmp_path / "film.mp4"
+    said(capsys, "preview", "doomrnn", tmp_path, "--output", film, "--frames", 10)
+    assert film.read_bytes()[4:8] == b"ftyp"
+    error = said(
+        capsys, "preview", "doomrnn", tmp_path, "--output", tmp_path / "f.gif", code=EXIT_BAD_INPUT
+    )
+    assert ".mp4" in error
+
+
+def test_merge_joins_and_goes_on(tmp_path, capsys):
+    write_batch(tmp_path / "one", [5, 7])
+    write_batch(tmp_path / "one", [6], batch=1, first=2)
+    write_batch(tmp_path / "two", [9], first=3, policy="person")
+    output = tmp_path / "all"
+    command = ["merge", tmp_path / "one", tmp_path / "two", "--output_folder", output]
+    assert "3 batches" in said(capsys, *command)
+    paths = find_batches(output, "doomrnn")
+    assert [len(g["rewards"]) for *_, g in iterate_episodes(paths)] == [5, 7, 6, 9]
+    assert_same_rollouts(paths[2], tmp_path / "two/doomrnn_0.h5")
+    paths[1].unlink()
+    time = paths[0].stat().st_mtime_ns
+    said(capsys, *command)
+    assert paths[0].stat().st_mtime_ns == time
+    assert paths[1].exists()
+
+
+@pytest.mark.parametrize("fault", ["double", "damaged", "other preprocessing", "itself"])
+def test_merge_refuses(tmp_path, capsys, fault):
+    write_batch(tmp_path / "one", [5, 7])
+    changes = {"preprocessing": 99} if fault == "other preprocessing" else {}
+    path = write_batch(tmp_path / "two", [5], first=0 if fault == "double" else 5, **changes)
+    if fault == "damaged":
+        path.write_bytes(path.read_bytes()[:3000])
+    output = tmp_path / ("one" if fault == "itself" else "all")
+    folders = (tmp_path / "one", tmp_path / "two")
+    error = said(capsys, "merge", *folders, "--output_folder", output, code=EXIT_BAD_INPUT)
+    assert len(error.splitlines()) == 1
+    assert str(tmp_path) in error
+    assert not list((tmp_path / "all").glob("*_1.h5"))
+
+
+def test_minari_opens_it_and_the_way_back_is_exact(tmp_path, capsys, monkeypatch):
+    minari = pytest.importorskip("minari")
+    originals = [write_batch(tmp_path / "in", [5, 7]), write_batch(tmp_path / "in", [6], 1, 2)]
+    output, name = tmp_path / "datasets", "doomrnn/tiny-v0"
+    said(
+        capsys,
+        *("convert", "doomrnn", tmp_path / "in", "--to", "minari"),
+        *("--output_folder", output, "--name", name),
+    )
+    monkeypatch.setitem(os.environ, "MINARI_DATASETS_PATH", str(output))
+    dataset = minari.load_dataset(name)
+    assert (dataset.total_episodes, dataset.total_steps) == (3, 18)
+    with h5py.File(originals[0]) as file:
+        group = file["episode_00001"]
+        episode = dataset[1]
+        np.testing.assert_array_equal(episode.actions, group["actions"])
+        frames = np.moveaxis(episode.observations, 1, -1)
+        np.testing.assert_array_equal(frames, group["observations"])
+    said(capsys, "import", output / name, "--output_folder", tmp_path / "back")
+    for original in originals:
+        assert_same_rollouts(original, tmp_path / "back" / original.name)
+
+
+def test_an_interrupted_conversion_goes_on(tmp_path, capsys, monkeypatch):
+    minari = pytest.importorskip("minari")
+    original = write_batch(tmp_path / "in", [5, 7, 4])
+    command = [
+        *("convert", "doomrnn", tmp_path / "in", "--to", "minari"),
+        *("--output_folder", tmp_path / "datasets"),
+    ]
+    check = stop_signal.check
+    calls = []
+
+    def stop_after_two():
+        calls.append(0)
+        stop_signal.requested = len(calls) == 2
+        check()
+
+    monkeypatch.setattr(stop_signal, "check", stop_after_two)
+    said(capsys, *command, code=EXIT_REQUEUE)
+    monkeypatch.setattr(stop_signal, "check", check)
+    folder = tmp_path / "datasets/doomrnn/rollouts-v0"
+    with h5py.File(folder / "data/main_data.hdf5", "a") as file:  # as a killed process leaves it
+        file.create_group("episode_2")
+    said(capsys, *command)
+    assert minari.MinariDataset(folder / "data").total_episodes == 3
+    said(capsys, "import", folder, "--output_folder", tmp_path / "back")
+    assert_same_rollouts(original, tmp_path / "back" / original.name)
+
+
+def test_what_is_no_dataset_is_refused(tmp_path, capsys):
+    pytest.importorskip("minari")
+    error = said(
+        capsys, "import", tmp_path, "--output_folder", tmp_path / "back", code=EXIT_BAD_INPUT
+    )
+    assert "no Minari dataset" in error
