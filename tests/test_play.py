@@ -21,11 +21,12 @@ from reverie.headers import RolloutsHeader, open_header
 from reverie.play import messages
 from reverie.play.keys import key_map
 from reverie.play.messages import Knobs, MessageError, parse
-from reverie.play.run_folder import PRETRAINED, find_files
+from reverie.play.run_folder import find_files
 from reverie.play.session import Session, Setting
 from reverie.play.timeline import decode_picture, encode_picture
 from reverie.rollouts.frames import FrameStream
 from reverie.rollouts.storage import find_batches, iterate_episodes
+from reverie.runs import PRETRAINED
 
 
 def keys_of(name):
@@ -356,15 +357,17 @@ def test_keys_begin_the_game_and_a_second_tab_watches(setting):
 
 def test_a_slow_tab_misses_pictures_and_no_rows(setting):
     async def play():
-        async with served(alone(setting)) as (_, client), page(client) as slow:
+        async with served(alone(setting)) as (server, client), page(client) as slow:
             await slow.send("knobs", endless=True)
             await slow.send("speed", factor=0)
             await slow.send("run", on=True)
-            await asyncio.sleep(1.0)  # nothing is answered meanwhile
+            (room,) = server.rooms.values()
+            while len(room.session.moments) < 300:  # nothing is answered meanwhile
+                await asyncio.sleep(0.02)
             await slow.send("run", on=False)
             await slow.until(lambda p: len(p.headers) == 2, answer=False)  # what was under way
             await slow.send("seen")
-            await slow.until(lambda p: len(p.rows) > 100)
+            await slow.until(lambda p: len(p.rows) >= 300)
             assert len(slow.headers) < 10
 
     asyncio.run(play())

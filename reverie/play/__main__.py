@@ -27,7 +27,7 @@ from reverie import flags
 from reverie.artifacts import InputError
 from reverie.games import add_game_flags, game_class, game_options
 from reverie.games.actions import ActionCode
-from reverie.games.game import Game
+from reverie.games.game import FRAME_SHAPE, Game
 from reverie.play.messages import Knobs
 from reverie.play.run_folder import PlayedFiles, find_files, name_files
 from reverie.runs import PRETRAINED
@@ -97,18 +97,17 @@ def _is_shipped(game: str) -> bool:
 def make_game(args: argparse.Namespace, files: PlayedFiles | None) -> tuple:
     """Return the class and the options of the game; no class where it cannot be played here."""
     try:
-        options = game_options(args)
+        options = game_options(args, files.frame_shape if files else FRAME_SHAPE)
     except InputError as error:
         if files is None or "pip install" not in str(error):
             raise
         print(f"{error}; the dream is played without it")
         return None, {"time_steps": args.time_steps or Game.time_steps}
-    given = {name: value for name, value in vars(args).items() if value is not None}
+    given = {name for name, value in vars(args).items() if value not in (None, {})}
     recorded = files.options if files else {}
-    kept = {
-        n: v for n, v in recorded.items() if n in options and n not in given | {"time_steps": 0}
-    }
-    return game_class(args.game), options | kept
+    kept = {n: v for n, v in recorded.items() if n not in given | {"dream", "time_steps"}}
+    options |= kept
+    return game_class(args.game, options), options
 
 
 def listen(port: int) -> socket.socket:

@@ -26,6 +26,7 @@ class PlayedFiles:
         game: that they have learned.
         vae: weights of the VAE.
         rnn: weights of the MDN-RNN.
+        frame_shape: that the VAE sees.
         code: actions of the game.
         options: of the game that was recorded.
         controller: that was evolved with them, if there is one.
@@ -35,6 +36,7 @@ class PlayedFiles:
     game: str
     vae: Path
     rnn: Path
+    frame_shape: tuple[int, ...]
     code: ActionCode
     options: dict
     controller: Path | None = None
@@ -97,12 +99,13 @@ def name_files(
     Raises:
         InputError: a file cannot be used, or they do not.
     """
-    _, header = open_networks(vae, rnn)
+    seen, header = open_networks(vae, rnn)
     if controller and not _made_for(controller, rnn):
         raise InputError(f"{controller}: a controller for other networks than {rnn}")
     code = ActionCode.from_description(header.action_space)
     options = (header.recorded or Recorded()).options
-    return PlayedFiles(header.game, vae, rnn, code, options, controller, detector)
+    shape = seen.frame_shape
+    return PlayedFiles(header.game, vae, rnn, shape, code, options, controller, detector)
 
 
 def _made_for(controller: Path, rnn: Path) -> bool:
