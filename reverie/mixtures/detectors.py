@@ -5,34 +5,23 @@ evaluated on reconstructions of held-out episodes. What the VAE has wiped out no
 accuracy says how much that is, and stands beside every figure that rests on the detector.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from reverie.artifacts import InputError, file_hash
-from reverie.backend import compiled, start_backend
+from reverie.backend import compiled
 from reverie.headers import WeightsHeader, open_header
-from reverie.mixtures.networks import GAME
-from reverie.mixtures.recordings import Recording, encode_recordings, find_recordings
 from reverie.mixtures.scenes import EVENTS, Scene, labels
 from reverie.networks import NETWORKS
-from reverie.rollouts.frames import split_episodes
-from reverie.stage import progress
-from reverie.training.schedule import warm_cosine
-from reverie.training.weights import load_network, save_weights
+from reverie.training.weights import load_network, load_weights, save_weights
 
 if TYPE_CHECKING:
     from reverie.models.detector import Detector
     from reverie.models.vae import VAE
 
-EPISODES = 1000  # to train on, at most
-EVERY = 5  # frames: neighbours look alike
-EPOCHS = 4
-BATCH = 128
-RATE = 2e-3
-EVALUATED = 100  # held-out episodes to evaluate on, at most
-RARE = 0.02  # a count that fewer frames reach, or fall short of, is not learned
 SMOOTHING = 5  # frames, the median of which is kept: a detector flickers
 TOLERANCE = 3  # frames by which a detected event may miss the true one
 DECODED = 512  # frames at a time
@@ -47,7 +36,7 @@ class SceneDetector:
     Args:
         vae: decodes.
         network: says what is in a picture.
-        notes: what `train_detector` found: `statements`, `thresholds`, `floor`, `accuracy`.
+        notes: what `detector_task` reports: `statements`, `thresholds`, `floor`, `accuracy`.
     """
 
     def __init__(self, vae: "VAE", network: "Detector", notes: dict) -> None:
@@ -96,15 +85,27 @@ def open_detector(
 ) -> SceneDetector:
     """Load the detector of a VAE, or train it on the rollouts and keep it at `path`.
 
+    Training has a run folder beside it, `<name>_training/`; the same call again continues.
+
     Raises:
         InputError: the rollouts cannot be used, or the detector there belongs to another VAE.
     """
     path = Path(path)
     if not path.is_file():
-        network, notes = train_detector(vae, Path(rollouts), seed)
-        header = WeightsHeader(GAME, vae=file_hash(vae_weights), notes=notes)
-        save_weights(path, network, header, dtype="float16")
+        _train(path, vae, file_hash(vae_weights), Path(rollouts), seed)
     return SceneDetector(vae, *load_detector(path, vae_weights))  # what was kept, rounding and all
+
+
+def _train(path: Path, vae: "VAE", vae_hash: str, rollouts: Path, seed: int) -> None:
+    from reverie.mixtures.detector_task import OPTIONS, detector_task
+    from reverie.training.fit import fit
+
+    task = detector_task(vae, vae_hash, rollouts, seed)
+    folder = path.parent / f"{path.stem}_training"
+    notes = fit(task, folder, OPTIONS)
+    network = task.build()
+    load_weights(folder / task.weights, network)
+    save_weights(path, network, replace(task.header, notes=notes), dtype="float16")
 
 
 def load_detector(path: Path, vae_weights: Path) -> tuple["Detector", dict]:
@@ -120,90 +121,6 @@ def load_detector(path: Path, vae_weights: Path) -> tuple["Detector", dict]:
             f"{NETWORKS['Detector'].mend}"
         )
     return load_network(path, "Detector"), header.notes
-
-
-def train_detector(vae: "VAE", rollouts: Path, seed: int) -> tuple["Detector", dict]:
-    """Train on reconstructions of training episodes, evaluate on held-out ones.
-
-    Every tenth of the training episodes is left out of the fit, and the thresholds are chosen on
-    it: on frames that the network was fitted to it is too sure of itself.
-
-    Returns:
-        The detector and its notes: `statements`; `thresholds` of the logits at which as many
-        frames are said to hold a statement as hold it; `floor` of the counts; `accuracy`.
-    """
-    episodes = find_recordings(rollouts, EPISODES, held_out=False)
-    parts = [[episodes[i] for i in part] for part in split_episodes(len(episodes))]
-    fitted, left_out = (encode_recordings(vae, part, EVERY) for part in parts)
-    statements, floor = _statements(fitted)
-    start_backend()
-    import keras
-
-    from reverie.models.detector import Detector
-
-    keras.utils.set_random_seed(seed)
-    network = Detector(len(statements), vae.frame_shape)
-    _fit(network, vae, fitted, statements, seed)
-    notes = {"statements": statements, "floor": floor, "thresholds": [0.0] * len(statements)}
-    logits = SceneDetector(vae, network, notes).logits(np.concatenate([r.mu for r in left_out]))
-    holds = _truth(left_out, statements).mean(axis=0)
-    notes["thresholds"] = [float(np.quantile(c, 1.0 - h)) for c, h in zip(logits.T, holds)]
-    detector = SceneDetector(vae, network, notes)
-    held_out = encode_recordings(vae, find_recordings(rollouts, EVALUATED, held_out=True))
-    notes["accuracy"] = detection_accuracy(
-        [r.scene for r in held_out], [detector.scene(r.mu) for r in held_out]
-    )
-    return network, notes
-
-
-def _truth(recordings: list[Recording], statements: list[Statement]) -> np.ndarray:
-    """Return which statements hold of all frames, `(N, E)` bool."""
-    columns = [
-        np.concatenate([getattr(r.scene, name) >= least for r in recordings])
-        for name, least in statements
-    ]
-    return np.stack(columns, axis=1)
-
-
-def _statements(recordings: list[Recording]) -> tuple[list[Statement], dict[str, int]]:
-    """Choose the counts that are neither almost always nor almost never reached."""
-    statements, floor = [], {}
-    for name in FIELDS:
-        column = np.concatenate([getattr(r.scene, name) for r in recordings])
-        top = int(column.max()) if column.dtype != bool else 1
-        shares = {least: float((column >= least).mean()) for least in range(1, top + 1)}
-        if column.dtype != bool:
-            floor[name] = max((n for n, share in shares.items() if share > 1 - RARE), default=0)
-            shares = {n: share for n, share in shares.items() if RARE <= share <= 1 - RARE}
-        statements += [(name, least) for least in shares or {1: 0.0}]
-    return statements, floor
-
-
-def _fit(
-    detector: "Detector",
-    vae: "VAE",
-    recordings: list[Recording],
-    statements: list[Statement],
-    seed: int,
-) -> None:
-    """Fit to decoded latents that are drawn anew for every batch, as those of dreams are drawn."""
-    import keras
-
-    mu = np.concatenate([r.mu for r in recordings])
-    sigma = np.exp(0.5 * np.concatenate([r.logvar for r in recordings]))
-    truth = _truth(recordings, statements).astype(np.float32)
-    decode, rate = compiled(vae.decode), warm_cosine(RATE)
-    detector.compile(optimizer=keras.optimizers.Adam(RATE))
-    size = min(BATCH, len(mu))
-    batches = len(mu) // size
-    for epoch in progress(range(EPOCHS), desc="detector"):
-        rng = np.random.default_rng([seed, epoch])
-        order = rng.permutation(len(mu))
-        for step in range(batches):
-            rows = order[step * size : (step + 1) * size]
-            drawn = mu[rows] + sigma[rows] * rng.standard_normal(mu[rows].shape, np.float32)
-            detector.optimizer.learning_rate = rate((epoch + step / batches) / EPOCHS)
-            detector.train_on_batch(decode(drawn), truth[rows])
 
 
 def detection_accuracy(truth: list[Scene], detected: list[Scene]) -> dict[str, dict]:
