@@ -173,6 +173,12 @@ def test_a_run_of_the_vae_with_other_flags(refused, place):
     refused(line, place / "vae" / "checkpoint.h5", "other flags or data")
 
 
+def test_a_run_of_the_vae_on_other_rollouts_is_not_done(refused, place):
+    with h5py.File(place / "rollouts" / "doomrnn_1.h5", "a") as file:
+        file["episode_00003/actions"][0] += 0.25
+    refused(commands(place)["02"], place / "vae" / "checkpoint.h5", "(rollouts)", "--new_model")
+
+
 # 03
 
 

@@ -90,7 +90,7 @@ def same(ours, theirs, **tolerance):
 
 
 def rows_of(folder):
-    rows = read_json_lines(folder / "metrics.jsonl")
+    rows = read_json_lines(folder / "metrics.jsonl", "train")
     return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
 
 
@@ -109,7 +109,7 @@ def test_a_run_leaves_everything(whole):
     assert [row["epoch"] for row in rows_of(whole)] == [1, 2, 3]
     assert rows_of(whole)[-1]["loss"] < rows_of(whole)[0]["loss"]
     scores = json.loads((whole / "scores.json").read_text())
-    assert scores == read_json_lines(whole / "metrics.jsonl")[-1]
+    assert scores == read_json_lines(whole / "metrics.jsonl", "train")[-1]
 
 
 @pytest.mark.parametrize("after", [(0, 1), (1, 3)])
@@ -141,6 +141,14 @@ def test_a_finished_run_is_left_alone(whole, capsys):
     assert scores == json.loads((whole / "scores.json").read_text())
     assert "nothing to do" in capsys.readouterr().out
     assert before == {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in whole.glob("*.*")}
+
+
+def test_damaged_scores_are_named(tmp_path):
+    options = dataclasses.replace(OPTIONS, epochs=1)
+    fit(task(), tmp_path, options)
+    (tmp_path / "scores.json").write_text("no JSON")
+    with pytest.raises(InputError, match=r"scores.json: damaged.*delete it"):
+        fit(task(), tmp_path, options)
 
 
 def test_what_is_missing_at_the_end_is_made_again(tmp_path):

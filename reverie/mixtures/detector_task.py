@@ -10,9 +10,9 @@ import numpy as np
 from reverie.backend import compiled
 from reverie.headers import WeightsHeader
 from reverie.mixtures.detectors import SceneDetector, Statement, detection_accuracy
+from reverie.mixtures.networks import GAME
 from reverie.mixtures.recordings import Recording, encode_recordings, find_recordings
 from reverie.mixtures.scenes import Scene
-from reverie.mixtures.networks import GAME
 from reverie.models.detector import Detector
 from reverie.models.vae import VAE
 from reverie.rollouts.frames import split_episodes

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reverie.artifacts import InputError, write_config, write_json
+from reverie.artifacts import InputError, read_json, write_config, write_json
 from reverie.locks import owned
 from reverie.runs import SCORES
 from reverie.stage import Stopped, stop_signal
@@ -20,6 +20,8 @@ from reverie.training.steps import Step
 from reverie.training.streams import Batch
 from reverie.training.task import Task, TrainingOptions
 from reverie.training.weights import load_weights, save_weights
+
+AGAIN = "delete it and run the same command again"
 
 
 def fit(task: Task, folder: Path, options: TrainingOptions) -> dict:
@@ -47,7 +49,7 @@ def fit(task: Task, folder: Path, options: TrainingOptions) -> dict:
         run.open()
         if run.is_finished():
             print(f"nothing to do: {task.name} is trained already, weights in {run.weights}")
-            return json.loads(run.scores.read_text())
+            return read_json(run.scores, AGAIN)
         run.scores.unlink(missing_ok=True)
         write_config(run.folder, options.arguments, task.inputs)
         run.start()
@@ -238,7 +240,7 @@ class Run:
         scores = self.task.report(network, history) if self.task.report else self._kept_row()
         write_json(self.scores, scores)
         print(f"{self.task.name}: trained {self.progress.epoch} epochs; weights in {self.weights}")
-        return json.loads(self.scores.read_text())
+        return read_json(self.scores, AGAIN)
 
     def _kept_row(self) -> dict:
         history = self.progress.history
