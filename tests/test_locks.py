@@ -43,6 +43,18 @@ def test_the_lock_of_a_killed_writer_is_harmless(tmp_path, writer):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_killed_writer_left_unfinished_is_removed(tmp_path, writer):
+    dead = f".checkpoint.h5.{Process(Process.current().host, writer.pid, 1)}.abcd1234.h5"
+    alive = f".checkpoint.h5.{Process.current()}.abcd1234.h5"
+    for name in (dead, alive, "checkpoint.h5"):
+        (tmp_path / name).touch()
+    writer.kill()
+    writer.wait()
+    with owned(tmp_path):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([alive, "checkpoint.h5"])
+
+
 def test_a_process_may_own_a_folder_twice(tmp_path):
     with owned(tmp_path):
         with owned(tmp_path):

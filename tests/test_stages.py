@@ -13,6 +13,7 @@ from reverie.artifacts import file_hash, read_json_lines
 from reverie.controllers.controller import load_controller
 from reverie.headers import Recorded, RolloutsHeader, WeightsHeader, open_header
 from reverie.latents.storage import Latents
+from reverie.locks import NAME as LOCK
 from reverie.reports.page import generation_curves, write_report
 from reverie.runs import RunFolder
 
@@ -233,6 +234,31 @@ def test_a_finished_stage_says_so(run, number):
     assert result.returncode == 0, result.stderr
     assert "nothing to do" in result.stdout
     assert run.files() == before
+
+
+@pytest.mark.parametrize(
+    ("number", "flag", "folder"),
+    [
+        ("02", "--savefolder", "."),
+        ("03", "--savefolder", "rnn_format_data"),
+        ("04", "--upper_level_folder_name", "rnn"),
+        ("05", "--output_folder", "."),
+    ],
+)
+def test_a_folder_has_one_writer_at_a_time(run, tmp_path, number, flag, folder):
+    line = [tmp_path if before == flag else word for before, word in pairs(run.commands[number])]
+    with held(tmp_path / folder) as owner:
+        result = run_stage(*line)
+    assert result.returncode == 2, result.stderr
+    (refusal,) = [text for text in result.stderr.splitlines() if text.startswith("error: ")]
+    assert f"{tmp_path / folder}: process {owner.pid} on " in refusal
+    assert "has been writing here since" in refusal
+    assert [path.name for path in (tmp_path / folder).iterdir()] == [LOCK]
+
+
+def pairs(line):
+    """Return every word of a command with the word before it."""
+    return zip([None, *line], line)
 
 
 def test_shares_encoded_by_several_jobs_are_joined(run, tmp_path, capsys):
