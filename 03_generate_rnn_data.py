@@ -36,6 +36,7 @@ from reverie.headers import (
     RolloutsHeader,
     WeightsHeader,
     check_frames,
+    open_hdf5,
     open_header,
 )
 from reverie.latents.storage import Latents, merge_latents, write_part
@@ -99,6 +100,24 @@ def encode_batch(path: Path, encoder: "Encoder") -> tuple[dict[str, np.ndarray],
     return {key: np.concatenate(values) for key, values in columns.items()}, np.array(lengths)
 
 
+def check_truth(paths: list[Path]) -> None:
+    """Check that all batches hold the same ground truth, so that they can be joined.
+
+    Raises:
+        InputError: one of them does not.
+    """
+    names = {}
+    for path in paths:
+        with open_hdf5(path, RolloutsHeader.title, RolloutsHeader.mend) as file:
+            names[path] = sorted(next(iter(file.values())).get("infos", ()))
+        if names[path] != names[paths[0]]:
+            differing = ", ".join(sorted({*names[path]} ^ {*names[paths[0]]}))
+            raise InputError(
+                f"{path}: one of it and {paths[0]} lacks the ground truth {differing}; record that "
+                "one anew, or move it to a folder of its own"
+            )
+
+
 def latents_header(vae: WeightsHeader, batches: list[RolloutsHeader], digest: str) -> LatentsHeader:
     """Return what the latents of some batches say of themselves; `digest` is the VAE's hash."""
     options = batches[0].options
@@ -126,6 +145,7 @@ def main(argv: list[str] | None = None) -> None:
     folder = result.parent
     headers = [open_header(path, RolloutsHeader) for path in paths]
     check_frames(args.obs_folder, headers[0].frame_shape, args.loaded_vae_weights, vae)
+    check_truth(paths)
     header = latents_header(vae, headers, file_hash(args.loaded_vae_weights))
     header = replace(header, batches=rollouts_identity(paths))
     if result.exists() and _same(result, header):

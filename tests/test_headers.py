@@ -469,6 +469,13 @@ def test_batches_of_different_games_are_not_mixed(place, capfd, changes):
         refused(capfd, path, line)
 
 
+def test_batches_with_other_ground_truth_are_not_joined(place, capfd):
+    path = write_batch(place.rollouts.parent, [5], 1)
+    with h5py.File(path, "a") as file:
+        del file["episode_00000/infos/health"]
+    refused(capfd, path, place.lines("rollouts")[2], "lacks the ground truth health")
+
+
 def test_identity_of_rollouts_is_their_content(place):
     (before,) = rollouts_identity([place.rollouts]).values()
     os.utime(place.rollouts, (1, 1))
@@ -541,6 +548,8 @@ def test_a_file_that_another_process_writes_is_not_damaged(place):
         ({"actions": np.zeros((15, 2), np.float32)}, "actions of shape"),
         ({"mu": np.zeros((18, 5), np.float16)}, "not 4 wide"),
         ({"terminations": np.zeros(15)}, "terminations is of float64"),
+        ({"rewards": np.zeros((15, 2), np.float32)}, "rewards has shape"),
+        ({"infos/health": np.zeros(15, np.float32)}, "infos/health does not have 18 rows"),
     ],
 )
 def test_latents_that_do_not_fit_their_header(place, capfd, changes, word):
@@ -552,6 +561,8 @@ def test_who_played_which_episode_must_be_listed(place, capfd):
     with np.load(place.latents) as file:
         arrays = dict(file)
     assert arrays["policy_index"].tolist() == [0, 1, 1]
+    np.savez(place.latents, **arrays | {"episode_lengths": np.array(15)})
+    refused(capfd, place.latents, place.lines("latents")[0], "episode_lengths")
     for wrong in (np.array([0, 1, 2]), np.zeros(2, int), np.zeros(3)):
         np.savez(place.latents, **arrays | {"policy_index": wrong})
         refused(capfd, place.latents, place.lines("latents")[0], "policy_index")

@@ -55,7 +55,7 @@ class Latents:
         except (zipfile.BadZipFile, struct.error, *UNREADABLE) as error:
             raise Damaged(f"{path}: damaged, or no file of latents ({error}); {MEND}") from error
         del self.arrays["header"]
-        played = self.arrays.pop("policy_index", np.zeros(len(self.lengths), np.int64))
+        played = self.arrays.pop("policy_index", np.zeros(self.lengths.shape, np.int64))
         self.policy_index = np.asarray(played)
         self.code = ActionCode.from_description(self.header.action_space)
         self._check(Refusal(self.path, MEND))
@@ -99,10 +99,16 @@ class Latents:
         steps, frames = int(lengths.sum()), int(lengths.sum()) + len(lengths)
         for key, kinds in KINDS.items():
             rows = frames if key in FRAME_KEYS else steps
-            if key not in self.arrays or len(self.arrays[key]) != rows:
+            if key not in self.arrays or self.arrays[key].shape[:1] != (rows,):
                 fail(f"{key} does not have {rows} rows")
             if self.arrays[key].dtype.kind not in kinds:
                 fail(f"{key} is of {self.arrays[key].dtype}")
+        for key in ("rewards", "terminations", "truncations"):
+            if self.arrays[key].ndim != 1:
+                fail(f"{key} has shape {self.arrays[key].shape}, expected one number a step")
+        for key in self.arrays.keys() - KINDS.keys():
+            if self.arrays[key].shape[:1] != (frames,):
+                fail(f"{key} does not have {frames} rows")
         for key in FRAME_KEYS:
             if self.arrays[key].shape != (frames, self.header.latent_size):
                 fail(
