@@ -6,6 +6,7 @@ from keras import backend, ops, optimizers
 
 from reverie.models.patches import depth_to_space, space_to_depth
 from reverie.models.vae import ARCHITECTURES, VAE
+from reverie.networks import frame_fault
 
 
 @pytest.fixture
@@ -31,6 +32,34 @@ def test_shapes_and_range(architecture, frames):
     assert decoded.dtype == np.float32
     assert decoded.min() >= 0.0
     assert decoded.max() <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("shape", "parameters"),
+    [((64, 64, 3), 2_172_176), ((96, 96, 3), 4_798_736), ((128, 128, 3), 4_339_856)],
+)
+def test_patch_sees_other_sizes_with_about_as_many_parameters(shape, parameters):
+    vae = VAE("patch", 64, frame_shape=shape)
+    assert sum(int(np.prod(v.shape)) for v in vae.trainable_variables) == parameters
+    frames = np.random.default_rng(0).integers(0, 256, (2, *shape), np.uint8)
+    assert vae(frames)["frames"].shape == (2, *shape)
+    assert vae.mean_frame.shape == shape
+
+
+def test_patch_sees_frames_that_are_not_square():
+    vae = VAE("patch", 5, frame_shape=(64, 136, 3))
+    assert vae(np.zeros((2, 64, 136, 3), np.uint8))["frames"].shape == (2, 64, 136, 3)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "shape", "fault"),
+    [("article", (128, 128, 3), "64, 64, 3"), ("patch", (100, 96, 3), "divisible by 8")],
+)
+def test_frames_that_an_architecture_cannot_see(architecture, shape, fault):
+    with pytest.raises(ValueError, match=fault):
+        VAE(architecture, 5, frame_shape=shape)
+    assert frame_fault(architecture, shape)
+    assert frame_fault("patch", (128, 128, 3)) is None
 
 
 def test_call_draws_in_training_and_only_there(frames):

@@ -262,7 +262,8 @@ def _check_same_game(
     first: Path, expected: RolloutsHeader, path: Path, header: RolloutsHeader
 ) -> None:
     """Check that two batches were recorded from the same game, whoever played and how long."""
-    pairs = {name: (getattr(expected, name), getattr(header, name)) for name in AGREED}
+    names = ("frame_shape", *AGREED)
+    pairs = {name: (getattr(expected, name), getattr(header, name)) for name in names}
     for name in (expected.options | header.options).keys() - set(FREE):
         pairs[name] = expected.options.get(name), header.options.get(name)
     for name, (ours, theirs) in pairs.items():
