@@ -36,6 +36,7 @@ from reverie.headers import (
     RolloutsHeader,
     WeightsHeader,
     check_frames,
+    check_trained,
     open_hdf5,
     open_header,
 )
@@ -139,6 +140,7 @@ def main(argv: list[str] | None = None) -> None:
     """Encode the batches that are not encoded yet, then join them."""
     args = parse_args(argv)
     vae = open_header(args.loaded_vae_weights, WeightsHeader, network="VAE")
+    check_trained(args.loaded_vae_weights)
     which = args.start_batch, args.max_batch, vae.preprocessing
     paths = find_batches(args.obs_folder, vae.game, *which)
     result = args.savefolder / LATENTS

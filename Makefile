@@ -8,13 +8,14 @@ BIN    := $(VENV)/bin
 # Where notebooks go with their outputs; `make notebooks NOTEBOOKS=notebooks` stores them.
 NOTEBOOKS ?= $(RUN)/notebooks
 
-.PHONY: help run notebooks agents browser test lint bench clean
+.PHONY: help run notebooks agents browser test cluster-test lint bench clean
 
 help:
 	@echo "make run    record Doom, learn to dream it, evolve an agent in the dream, score it"
 	@echo "make notebooks   run the notebooks on what make run wrote"
 	@echo "make agents   install Stable-Baselines3, whose agents can learn in dreams"
 	@echo "make test   run the tests"
+	@echo "make cluster-test   run the pipeline on a Slurm cluster that it starts here, as root"
 	@echo "make lint   check format and style"
 	@echo "make bench  measure, and write the tables of docs/"
 
@@ -36,6 +37,10 @@ browser:
 # In the order of their names: by number of tests, the few long ones would come last and alone.
 test: $(VENV)/.dev browser
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+
+cluster-test: $(VENV)/.dev
+	@tests/cluster/install.sh
+	$(BIN)/python -m pytest tests/cluster
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -25,6 +25,7 @@ import numpy as np
 
 from reverie.artifacts import UNREADABLE, Damaged, InputError, file_hash, require_file
 from reverie.networks import FRAME_SHAPE, NETWORKS, config_fault, written_size
+from reverie.runs import CHECKPOINT, METRICS, SCORES
 
 SCHEMA = 1
 PREPROCESSING = 1  # of every file that does not say it
@@ -310,7 +311,26 @@ def open_networks(
         Refusal(rnn_weights, NETWORKS["MDNRNN"].mend)(
             f"takes {sizes[1]} latents, {vae_weights} makes {sizes[0]}"
         )
+    for path in (vae_weights, rnn_weights):
+        check_trained(path)
     return vae, rnn
+
+
+def check_trained(path: Path) -> None:
+    """Check that the training whose run folder holds these weights is finished.
+
+    Raises:
+        InputError: it is not; the message says how far it is.
+    """
+    folder = Path(path).parent
+    if (folder / SCORES).exists() or not (folder / CHECKPOINT).exists():
+        return
+    log = folder / METRICS
+    epochs = len(log.read_text().splitlines()) if log.exists() else 0
+    raise InputError(
+        f"{path}: its training is unfinished, {epochs} epochs so far; let it end, continue it with "
+        "the same command, or copy the file elsewhere to use it as it is"
+    )
 
 
 def check_same_vae(path: Path, header: Header, vae_weights: Path) -> None:

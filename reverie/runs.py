@@ -18,7 +18,8 @@ RNN_WEIGHTS = "final_rnn_weights.h5"
 CONTROLLER = "controller.h5"
 CONFIG = "config.json"
 METRICS = "metrics.jsonl"
-SCORES = "scores.json"
+CHECKPOINT = "checkpoint.h5"  # of a training, there until its folder is removed
+SCORES = "scores.json"  # written last: the training or search is finished
 # Files of a whole run, beside the folders of its stages.
 COSTS = "costs.json"
 REPORT = "report.html"

@@ -238,6 +238,22 @@ def test_a_run_of_the_rnn_with_other_flags(refused, place):
 # 05
 
 
+def test_what_an_earlier_job_has_not_finished_is_named(refused, place):
+    lines, latents = commands(place), place / "vae/rnn_format_data/rnn_training_data.npz"
+    (place / "rollouts" / ".doomrnn_2.parts").mkdir()
+    for stage in ("02", "03"):
+        refused(lines[stage], "doomrnn_2.h5", "is unfinished, 0 episodes so far", "01_generate")
+    (place / "rnn" / "scores.json").unlink()
+    refused(lines["05"], place / "rnn/final_rnn_weights.h5", "training is unfinished, 2 epochs")
+    (place / "vae" / "scores.json").unlink()
+    for stage in ("03", "05"):
+        refused(lines[stage], place / "vae/final_full_vae_weights.h5", "training is unfinished")
+    part = latents.parent / ".parts_0123" / "doomrnn_1_4567.npz"
+    part.parent.mkdir()
+    latents.rename(part)
+    refused(lines["04"], latents, "encoding is unfinished, 1 batches so far (doomrnn_1)", "--share")
+
+
 @pytest.mark.parametrize("name", ["vae/final_full_vae_weights.h5", "rnn/final_rnn_weights.h5"])
 def test_weights_of_an_agent(refused, place, name):
     path = place / name

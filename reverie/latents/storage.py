@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reverie.artifacts import UNREADABLE, Damaged, atomic_path
+from reverie.artifacts import UNREADABLE, Damaged, InputError, atomic_path
 from reverie.games.actions import ActionCode
 from reverie.headers import (
     LatentsHeader,
@@ -48,6 +48,7 @@ class Latents:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
+        _check_joined(self.path)
         self.header = open_header(path, LatentsHeader)
         try:
             self.arrays = _map_arrays(self.path)
@@ -134,6 +135,17 @@ class Latents:
                 fault = self.code.fault(block) if key == "actions" else None
                 if fault:
                     fail(f"{fault}, the space of its header")
+
+
+def _check_joined(path: Path) -> None:
+    """Tell latents that are still being encoded from latents that nobody has begun."""
+    parts = [] if path.exists() else sorted(path.parent.glob(".parts_*/*.npz"))
+    if parts:
+        names = ", ".join(part.stem.rpartition("_")[0] for part in parts[:3])
+        raise InputError(
+            f"{path}: encoding is unfinished, {len(parts)} batches so far ({names}); let it end, "
+            "or run 03_generate_rnn_data.py again, without --share when all shares are done"
+        )
 
 
 def _map_arrays(path: Path) -> dict[str, np.ndarray]:

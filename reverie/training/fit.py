@@ -10,7 +10,7 @@ from typing import Any
 
 from reverie.artifacts import InputError, read_json, write_config, write_json
 from reverie.locks import owned
-from reverie.runs import SCORES
+from reverie.runs import CHECKPOINT, SCORES
 from reverie.stage import Stopped, stop_signal
 from reverie.stage import progress as progress_bar
 from reverie.training.checkpoint import Progress, load_checkpoint, read_progress, save_checkpoint
@@ -79,7 +79,7 @@ class Run:
     @property
     def checkpoint(self) -> Path:
         """The file that continues the run."""
-        return self.folder / "checkpoint.h5"
+        return self.folder / CHECKPOINT
 
     @property
     def weights(self) -> Path:
