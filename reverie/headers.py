@@ -660,13 +660,35 @@ def _check_weights(header: WeightsHeader, shapes: dict[str, tuple], fail: Refusa
         size, actions = header.config.get("action_size", 1), code_size(header.action_space)
         if size != actions:
             fail(f"its action_space has codes of {actions} numbers, its network takes {size}")
-    recorded = header.recorded
-    if recorded and len(recorded.policy_index) != len(recorded.lengths):
+    if header.network == "Detector" and (fault := _detector_fault(header)):
+        fail(fault)
+    if header.recorded:
+        _check_recorded(header.recorded, shapes, fail)
+
+
+def _detector_fault(header: WeightsHeader) -> str | None:
+    """Return what is wrong with what a detector says it judges, None if nothing is."""
+    count, notes = header.config.get("statements"), header.notes
+    named = [s for s in notes["statements"] if isinstance(s, list) and [type(p) for p in s] == PAIR]
+    numbers = [t for t in notes["thresholds"] if type(t) in (int, float) and math.isfinite(t)]
+    for name, found in (("statements", named), ("thresholds", numbers)):
+        if not len(found) == len(notes[name]) == count:
+            return f"its {name} are not {count}, or not all of them can be used"
+    whole = all(type(value) is int for value in notes["floor"].values())
+    return None if whole else "its floor is no table of whole numbers"
+
+
+def _check_recorded(recorded: Recorded, shapes: dict[str, tuple], fail: Refusal) -> None:
+    if len(recorded.policy_index) != len(recorded.lengths):
         fail("its recorded episodes and who played them are not as many")
-    if recorded and any(not 0 <= i < len(recorded.policies) for i in recorded.policy_index):
+    first = shapes.get("arrays/first_mu")
+    if first and first[0] != len(recorded.lengths):
+        fail(f"it has {first[0]} first frames of {len(recorded.lengths)} recorded episodes")
+    if any(not 0 <= i < len(recorded.policies) for i in recorded.policy_index):
         fail("its policy_index names a policy that it does not list")
 
 
+PAIR = [str, int]  # a statement of a detector: what is counted, and from which number on it holds
 CONTROLLER = {  # what the shape of a controller must and may say
     "features": str,
     "latent_size": int,

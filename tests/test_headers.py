@@ -443,6 +443,40 @@ def test_networks_that_do_not_belong_together(place):
         open_networks(place.vae, place.rnn)
 
 
+@pytest.mark.parametrize(
+    "notes",
+    [
+        {"statements": [["monsters", 3]] * 9},
+        {"statements": [["monsters"]] * 10},
+        {"statements": [3] * 10},
+        {"thresholds": ["high"] * 10},
+        {"thresholds": [0.5]},
+        {"floor": {"monsters": "two"}},
+        {"accuracy": 3},
+    ],
+    ids=str,
+)
+def test_a_detector_that_cannot_judge(tmp_path, notes):
+    path = Path(shutil.copy(ROOT / "pretrained/doom_detector.h5", tmp_path / "detector.h5"))
+    change_nested(path, "notes", lambda table: table.update(notes))
+    with pytest.raises(InputError, match=f"its {next(iter(notes))}"):
+        open_header(path, WeightsHeader, network="Detector")
+
+
+@pytest.mark.parametrize(
+    ("recorded", "word"),
+    [
+        ({"policy_index": [0, 0]}, "not as many"),
+        ({"policy_index": [0, 0, 2]}, "does not list"),
+        ({"policy_index": [0], "lengths": [5]}, "first frames of 1 recorded"),
+    ],
+)
+def test_recorded_episodes_that_do_not_fit(place, capfd, recorded, word):
+    change_nested(place.rnn, "notes", lambda notes: notes["recorded"].update(recorded))
+    for line in place.lines("rnn"):
+        refused(capfd, place.rnn, line, word)
+
+
 # Rollouts: what may differ within a folder, and what identifies them.
 
 
