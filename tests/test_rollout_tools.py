@@ -130,6 +130,8 @@ def test_an_interrupted_conversion_goes_on(tmp_path, capsys, monkeypatch):
 
 def test_what_is_no_dataset_is_refused(tmp_path, capsys):
     pytest.importorskip("minari")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/metadata.json").write_text("{}")
     error = said(
         capsys, "import", tmp_path, "--output_folder", tmp_path / "back", code=EXIT_BAD_INPUT
     )

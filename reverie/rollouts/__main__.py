@@ -13,6 +13,9 @@ python -m reverie.rollouts merge played/game training_data_folder --output_folde
 python -m reverie.rollouts convert doomrnn all --to minari --output_folder datasets \\
         --name doomrnn/all-v0
 python -m reverie.rollouts import datasets/doomrnn/all-v0 --output_folder back
+
+# npz files of other World Models repositories, videos or folders of pictures with their actions
+python -m reverie.rollouts import record --game carracing --output_folder theirs
 """
 
 import argparse
@@ -22,11 +25,14 @@ from pathlib import Path
 from reverie import flags
 from reverie.artifacts import InputError
 from reverie.games import game_class
+from reverie.rollouts.batches import SIZE, write_batches
+from reverie.rollouts.foreign import Target, find_sources, read_foreign
 from reverie.rollouts.inventory import find_files, lines, summarise
 from reverie.rollouts.merging import merge
-from reverie.rollouts.minari_dataset import from_minari, to_minari
+from reverie.rollouts.minari_dataset import METADATA, from_minari, to_minari
 from reverie.rollouts.preview import LONGEST, SHOWN, save_preview
-from reverie.rollouts.storage import find_batches
+from reverie.rollouts.recording import Recorder
+from reverie.rollouts.storage import Episode, find_batches
 from reverie.stage import conduct, progress
 
 
@@ -61,8 +67,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     turn.add_argument("--to", choices=("minari",), required=True)
     turn.add_argument("--output_folder", type=Path, required=True)
     turn.add_argument("--name", help="of the dataset; default: GAME/rollouts-v0")
-    take = command("import", take_in, "write rollouts from what `convert --to minari` wrote")
+    take = command("import", take_in, "write rollouts from Minari, npz files, videos or pictures")
     take.add_argument("source", type=Path)
+    take.add_argument("--game", help="whose recordings these are; a Minari dataset says it itself")
+    take.add_argument("--policy", default="imported", help="who played")
+    take.add_argument("--batch_size", type=flags.positive_int, default=SIZE, help="episodes a file")
     take.add_argument("--output_folder", type=Path, required=True)
     return parser.parse_args(argv)
 
@@ -101,8 +110,27 @@ def convert(args: argparse.Namespace) -> None:
 
 def take_in(args: argparse.Namespace) -> None:
     """Write rollouts of something else."""
-    paths = from_minari(args.source, args.output_folder)
+    if (args.source / METADATA).is_file():
+        paths = from_minari(args.source, args.output_folder)
+    else:
+        paths = _take_foreign(args)
     print(f"{len(paths)} batches in {args.output_folder}")
+
+
+def _take_foreign(args: argparse.Namespace) -> list[Path]:
+    sources = find_sources(args.source)
+    if args.game is None:
+        raise InputError(f"{args.source}: say with --game whose recordings these are")
+    game = game_class(args.game)
+    shape = game.observation_space.shape
+    target = Target(args.game, game.action_space, shape)
+    options = {"time_steps": game.time_steps}
+    header = Recorder(args.output_folder, args.game, None, args.policy, 0, options).header()
+
+    def read(source: Path) -> Episode:
+        return read_foreign(source, target)
+
+    return write_batches(sources, read, args.output_folder, header, args.batch_size)
 
 
 @conduct
