@@ -69,7 +69,7 @@ class GuidedMaskNet(Classifier):
     ) -> Any:
         """Return the loss of frames `x` in 0..255 with values `y` and the critic's logits."""
         frames, values = ops.cast(x, "float32"), ops.stop_gradient(ops.sigmoid(y_pred))
-        high, low = self._pair(values)
+        high, low = self.pair(values)
         a, b = ops.take(frames, high, axis=0), ops.take(frames, low, axis=0)
         z = self.mask_net.mask(a)[..., None]
         without = self.critic.value(a * (1.0 - z) + b * z)
@@ -84,7 +84,7 @@ class GuidedMaskNet(Classifier):
         loss = terms["replace"] + terms["inject"] + self.sparsity * terms["marked"]
         return loss + 5.0 * super().compute_loss(y=y, y_pred=y_pred) if self.live else loss
 
-    def _pair(self, values: Any) -> tuple[Any, Any]:
+    def pair(self, values: Any) -> tuple[Any, Any]:
         """Return which frames are A and which B by the values of all, `(B / 2,)` each."""
         order = ops.argsort(values)
         half = ops.shape(values)[0] // 2

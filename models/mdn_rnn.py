@@ -193,10 +193,10 @@ class MDNRNN(keras.Model):
         mask = ops.cast(y["mask"], "float32")
         ended = ops.cast(y["termination"], "float32")
         scored = mask * (1.0 - ended)
-        nats = self._nats(self.mixture, y_pred["mixture"], y_pred["next_latent"])
+        nats = self.nats_of(self.mixture, y_pred["mixture"], y_pred["next_latent"])
         loss = self._average("nats_per_frame", nats, scored) / self.latent_size
         if "gaussian" in self.heads:
-            nats = self._nats(self.gaussian, y_pred["gaussian"], y_pred["next_latent"])
+            nats = self.nats_of(self.gaussian, y_pred["gaussian"], y_pred["next_latent"])
             loss += self._average("gaussian", nats, scored) / self.latent_size
         if "reward" in self.heads:
             error = y_pred["reward"] - ops.cast(y["reward"], "float32")
@@ -207,7 +207,7 @@ class MDNRNN(keras.Model):
             loss += self.termination_weight * self._average("termination", surprise, mask)
         return loss
 
-    def _nats(self, mixture: Mixture, raw: Any, latents: Any) -> Any:
+    def nats_of(self, mixture: Mixture, raw: Any, latents: Any) -> Any:
         """Return nats per frame `(B, L)` of the unscaled latents."""
         scale = self.latent_size * math.log(self.latent_scale)
         return -mixture.distribution(raw).log_prob(latents) - scale

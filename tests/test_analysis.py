@@ -18,11 +18,11 @@ from reverie.controllers.controller import load_controller
 from reverie.headers import find_networks
 from reverie.mixtures.__main__ import main
 from reverie.mixtures.detectors import (
-    _scene,
-    _smoothed,
     detection_accuracy,
     load_detector,
     open_detector,
+    scene_of,
+    smoothed,
 )
 from reverie.mixtures.networks import check_networks
 from reverie.mixtures.recordings import around_explosion, encode_recordings, find_recordings
@@ -207,7 +207,7 @@ def test_the_detector_is_kept_and_belongs_to_its_vae(run, analysed, tmp_path):
 def test_counts_begin_at_their_floor():
     statements = [("fireballs", 1), ("fireballs", 2), ("monsters", 3), ("explosion", 1)]
     holds = np.array([[1, 1, 0, 0], [0, 1, 1, 0], [1, 0, 1, 1]], bool)
-    scene = _scene(holds, statements, {"monsters": 2, "fireballs": 0})
+    scene = scene_of(holds, statements, {"monsters": 2, "fireballs": 0})
     assert scene.fireballs.tolist() == [2, 1, 1]
     assert scene.monsters.tolist() == [2, 3, 3]
     assert scene.explosion.tolist() == [False, False, True]
@@ -217,7 +217,7 @@ def test_counts_begin_at_their_floor():
 def test_a_detector_does_not_flicker():
     holds = np.array([0, 0, 1, 0, 0, 1, 1, 1, 0, 1, 1, 0, 0, 0], bool)[:, None]
     smooth = [0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0]
-    assert _smoothed(holds)[:, 0].astype(int).tolist() == smooth
+    assert smoothed(holds)[:, 0].astype(int).tolist() == smooth
 
 
 def test_judging_a_detector():

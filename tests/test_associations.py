@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from reverie.mixtures.associations import (
-    _holm,
-    _meetings,
     associate,
     classes_information,
+    coincidences,
+    holm,
     mutual_information,
 )
 from reverie.mixtures.earlier import earlier_test, mann_whitney
@@ -120,7 +120,7 @@ def test_dreams_of_one_component_have_nothing_to_find():
 def test_meetings_are_counted_at_every_shift():
     rng = np.random.default_rng(0)
     components, truth = rng.integers(0, 3, 17), rng.random((17, 2)) < 0.4
-    counts = _meetings(components, truth, 3)
+    counts = coincidences(components, truth, 3)
     for shift in range(17):
         moved = np.roll(truth, shift, axis=0)
         expected = [[(moved[components == k, e]).sum() for e in range(2)] for k in range(3)]
@@ -142,7 +142,7 @@ def test_mutual_information_of_known_tables():
 
 
 def test_holm():
-    corrected = _holm(np.array([0.01, 0.04, 0.03, 0.5]), np.array([True, True, True, False]))
+    corrected = holm(np.array([0.01, 0.04, 0.03, 0.5]), np.array([True, True, True, False]))
     np.testing.assert_allclose(corrected, [0.03, 0.06, 0.06, 1.0])
 
 

@@ -89,19 +89,19 @@ def test_touched_tiles_change_their_shade_as_in_gymnasium():
     tile = env.road[2]  # one of the third shade, below the car
     assert int(tile.color[0]) == 107 or tile.road_visited
     other = next(t for t in env.road if int(t.color[0]) == 107)
-    before = env._bitmap._fine.copy()
+    before = env.bitmap.pixels.copy()
     other.color[:] = env.road_color
     env.step(np.zeros(3))
-    changed = (env._bitmap._fine != before).any(axis=-1)
+    changed = (env.bitmap.pixels != before).any(axis=-1)
     assert changed.sum() > 500
-    assert set(map(tuple, env._bitmap._fine[changed])) == {(100, 100, 100)}
+    assert set(map(tuple, env.bitmap.pixels[changed])) == {(100, 100, 100)}
 
 
 def test_article_mapping_of_actions():
     game = make_game("carracing", renderer="gymnasium")
     game.reset(seed=0)
     game.step(np.float32([0.5, -1, -1]))
-    car = game._env.car
+    car = game.env.car
     assert (car.wheels[0].steer, car.wheels[2].gas, car.wheels[0].brake) == (-0.5, 0, 0)
     game.step(np.float32([-1, 1, 0.25]))
     assert car.wheels[0].steer == 1.0

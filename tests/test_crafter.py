@@ -41,8 +41,7 @@ def played():
 def test_frames_and_rewards_are_crafters_own(played):
     import crafter
 
-    env = crafter.Env(length=STEPS)
-    env._seed = 4
+    env = crafter.Env(length=STEPS, seed=4)
     rng = np.random.default_rng(4)
     assert (env.reset() == played[0][0]).all()
     for frame, reward, terminated, truncated, _ in played[1:10]:  # the first nine add no creature
@@ -75,24 +74,24 @@ def test_a_seed_decides_everything_in_every_process():
 def world(request):
     game = make_game("crafter", time_steps=STEPS, frame_size=request.param)
     game.reset(seed=0)
-    game._env._world.daylight = 1.0
+    game.env._world.daylight = 1.0
     return game
 
 
 @pytest.mark.parametrize("name", ["tree", "water", "grass", "stone"])
 def test_masks_are_the_pixels_of_a_material(name, world):
     """Repaint the material and see which pixels change: those of the mask and no others."""
-    env, shape, seen = world._env, world.observation_space.shape, 0
+    env, shape, seen = world.env, world.observation_space.shape, 0
     unit = (Crafter.cell_size(shape),) * 2
     texture = env._textures.get(name, unit)
     free = np.argwhere((env._world._mat_map == SEMANTIC["grass"]) & (env._world._obj_map == 0))
     for place in free[:: len(free) // 10]:
         env._world.move(env._player, place)
-        info = world._info(env._sem_view())
+        info = world.ground_truth(env._sem_view())
         frames = []
         for colour in (1, 254):
             env._textures._textures[(name, unit)] = np.full_like(texture[..., :3], colour)
-            frames.append(world._frame(env.render()))
+            frames.append(world.whole_frame(env.render()))
         env._textures._textures[(name, unit)] = texture
         changed = (frames[0] != frames[1]).any(axis=-1)
         mask = cell_masks(info["semantic"][None], name, shape)[0]
@@ -118,8 +117,8 @@ def test_truth_of_player_and_things(played):
 
 
 def test_the_edge_of_the_world_is_no_material(world):
-    world._env._world.move(world._env._player, (0, 0))
-    info = world._info(world._env._sem_view())
+    world.env._world.move(world.env._player, (0, 0))
+    info = world.ground_truth(world.env._sem_view())
     assert not info["materials"][: ROWS // 2].any()
     assert not info["materials"][:, : COLUMNS // 2].any()
     assert info["materials"][ROWS // 2 :, COLUMNS // 2 :].all()

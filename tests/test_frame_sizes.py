@@ -75,7 +75,7 @@ def test_frames_of_64_are_what_they_always_were():
     """Doom's and CarRacing's, from the pictures that engine and gymnasium give."""
     game = make_game("doomrnn")
     frame, _ = game.reset(seed=5)
-    screen = game._game.get_state().screen_buffer
+    screen = game.engine.get_state().screen_buffer
     assert screen.shape == (120, 160, 3)
     np.testing.assert_array_equal(frame, cv2.resize(screen[:100], (64, 64), interpolation=3))
     game.close()

@@ -114,12 +114,12 @@ def test_a_live_critic_learns_on(critic, data):
 def test_pairs_are_of_high_and_low_value(critic):
     guided = GuidedMaskNet(NET, critic.get_config())
     values = np.random.default_rng(0).permutation(32) / 32
-    high, low = map(np.asarray, guided._pair(ops.convert_to_tensor(values)))
+    high, low = map(np.asarray, guided.pair(ops.convert_to_tensor(values)))
     order = np.argsort(values)
     assert sorted(low) == sorted(order[:16])
     assert sorted(high[:8]) == sorted(order[-8:])
     assert sorted(high[8:]) == sorted(order[8:16])
-    again = np.asarray(guided._pair(ops.convert_to_tensor(values))[1])
+    again = np.asarray(guided.pair(ops.convert_to_tensor(values))[1])
     assert (low != again).any()
 
 

@@ -247,8 +247,8 @@ def test_nats_are_those_of_unscaled_latents():
     shrunk = raw.copy()
     shrunk[..., :count] *= scale
     shrunk[..., count : 2 * count] = np.log(scale * sigmas - SIGMA_FLOOR)
-    before = plain._nats(plain.mixture, raw, latents)
-    after = scaled._nats(scaled.mixture, shrunk, scale * latents)
+    before = plain.nats_of(plain.mixture, raw, latents)
+    after = scaled.nats_of(scaled.mixture, shrunk, scale * latents)
     np.testing.assert_allclose(after, before, rtol=1e-3, atol=1e-3)
 
 

@@ -95,18 +95,18 @@ def test_ground_truth_of_heist_is_where_the_pictures_are(mode):
 
 def without(game, index):
     """Return the frame as it is without one of `THINGS`, and leave the game as it was."""
-    batch = game._batch
-    state = batch._state(0)
+    batch = game.single
+    state = batch.saved_state(0)
     kept = bytes(state)
-    for entity in heist.entities(state, batch._after_generators(state)):
+    for entity in heist.entities(state, batch.after_generators(state)):
         kind, theme = entity[6], entity[8]
         if kind in heist.FIRST and heist.FIRST[kind] + theme == index:
             entity.view("<f4")[ALPHA] = 0.0
     frames = []
     for change in (bytes(state), kept):
-        batch._buffer[0 : len(change)] = change
-        batch._engine.call_c_func("set_state", 0, batch._buffer, len(change))
-        frames.append(batch._engine.observe()[1]["rgb"][0].copy())
+        batch.buffer[0 : len(change)] = change
+        batch.engine.call_c_func("set_state", 0, batch.buffer, len(change))
+        frames.append(batch.engine.observe()[1]["rgb"][0].copy())
     return frames[0]
 
 

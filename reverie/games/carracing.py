@@ -55,7 +55,7 @@ class CarRacing(Game):
         frame_size: int = FRAME_SHAPE[0],
     ) -> None:
         drawn = {"fast": FastCarRacing, "gymnasium": SizedCarRacing}[renderer]
-        self._env = drawn(SIDES[frame_size], render_mode="human" if render else None)
+        self.env = drawn(SIDES[frame_size], render_mode="human" if render else None)
         self.observation_space = frame_space(frame_size)
         self._limit = time_steps
 
@@ -63,7 +63,7 @@ class CarRacing(Game):
         """Start an episode on a new track; the seed decides it."""
         super().reset(seed=seed)
         self._steps = 0
-        state, _ = self._env.reset(
+        state, _ = self.env.reset(
             seed=int(self.np_random.integers(2**31)) if seed is None else seed
         )
         return self._see(state), {}
@@ -72,7 +72,7 @@ class CarRacing(Game):
         """Drive a fiftieth of a second."""
         steering, gas, brake = np.asarray(action, np.float32)
         controls = np.array([steering, (gas + 1.0) / 2.0, np.clip(brake, 0.0, 1.0)], np.float32)
-        state, reward, terminated, _, _ = self._env.step(controls)
+        state, reward, terminated, _, _ = self.env.step(controls)
         self._steps += 1
         truncated = not terminated and self._steps >= self._limit
         return self._see(state), float(reward), terminated, truncated, {}
@@ -85,7 +85,7 @@ class CarRacing(Game):
 
     def close(self) -> None:
         """End the game."""
-        self._env.close()
+        self.env.close()
 
 
 def environment(name: str) -> type[CarRacing]:
@@ -122,7 +122,7 @@ class FastCarRacing(SizedCarRacing):
     bar stays black. Everything but `state_pixels` is gymnasium's.
     """
 
-    _bitmap: "_Bitmap | None" = None
+    bitmap: "_Bitmap | None" = None
 
     def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple:
         """Start an episode."""
@@ -136,15 +136,15 @@ class FastCarRacing(SizedCarRacing):
             self._paint()
         changed = np.flatnonzero(self._shades[:, 0] != self._shown)
         for index in changed:  # the car has touched them, and gymnasium gives them another shade
-            self._bitmap.paint(self._corners[index], self._shades[index])
+            self.bitmap.paint(self._corners[index], self._shades[index])
         self._shown[changed] = self._shades[changed, 0]
         return self._view()
 
     def _paint(self) -> None:
         """Paint the track, and lay the shades of its tiles into one array to see them change."""
-        if self._bitmap is None:
-            self._bitmap = _Bitmap(self.bg_color, self.grass_color)
-        self._bitmap.clear()
+        if self.bitmap is None:
+            self.bitmap = _Bitmap(self.bg_color, self.grass_color)
+        self.bitmap.clear()
         self._shades = np.stack([tile.color for tile in self.road])
         self._corners, number = [], 0
         for index, (corners, colour) in enumerate(self.road_poly):
@@ -153,7 +153,7 @@ class FastCarRacing(SizedCarRacing):
                 self.road_poly[index] = corners, colour
                 self._corners.append(corners)
                 number += 1
-            self._bitmap.paint(corners, colour)
+            self.bitmap.paint(corners, colour)
         self._shown = self._shades[:, 0].copy()
         self._shape = _CarShape(self.car)
         self._painted = True
@@ -164,7 +164,7 @@ class FastCarRacing(SizedCarRacing):
         zoom = 0.1 * scale * max(1 - self.t, 0) + car_racing.ZOOM * scale * min(self.t, 1)
         to_picture = _camera(hull.position, hull.angle, zoom, self.side)
         state = np.zeros((self.side, self.side, 3), np.uint8)
-        self._bitmap.view(to_picture, _above_the_bar(state))
+        self.bitmap.view(to_picture, _above_the_bar(state))
         self._shape.draw(state, to_picture)
         return state
 
@@ -190,21 +190,21 @@ class _Bitmap:
     """
 
     def __init__(self, ground: np.ndarray, patches: np.ndarray) -> None:
-        self._fine = np.zeros((WORLD, WORLD, 3), np.uint8)
+        self.pixels = np.zeros((WORLD, WORLD, 3), np.uint8)
         half, size = car_racing.PLAYFIELD, car_racing.GRASS_DIM
         self._fill([(-half, -half), (half, -half), (half, half), (-half, half)], ground)
         for x in np.arange(-20, 20, 2) * size:
             for y in np.arange(-20, 20, 2) * size:
                 self._fill([(x, y), (x + size, y), (x + size, y + size), (x, y + size)], patches)
-        self._meadow = self._fine.copy()
-        self._shown = [_halved(self._fine)]
+        self._meadow = self.pixels.copy()
+        self._shown = [_halved(self.pixels)]
         self._meadow_shown = self._shown[0].copy()
         self._boxes: list[tuple[slice, slice]] = []
 
     def clear(self) -> None:
         """Take away all that was painted."""
         for box in self._boxes:
-            self._fine[_doubled(box)] = self._meadow[_doubled(box)]
+            self.pixels[_doubled(box)] = self._meadow[_doubled(box)]
             self._shown[0][box] = self._meadow_shown[box]
         self._boxes = []
         del self._shown[1:]
@@ -215,13 +215,13 @@ class _Bitmap:
         low = np.maximum(points.min(axis=0) // 2 - 1, 0)
         high = points.max(axis=0) // 2 + 2
         box = slice(low[1], high[1]), slice(low[0], high[0])
-        self._shown[0][box] = _halved(self._fine[_doubled(box)])
+        self._shown[0][box] = _halved(self.pixels[_doubled(box)])
         self._boxes.append(box)
 
     def _fill(self, corners: list, colour: np.ndarray) -> np.ndarray:
         points = np.array(corners) * FINENESS + (WORLD / 2 - 0.5)
         fixed = np.rint(points * (1 << SHIFT)).astype(np.int32)
-        cv2.fillConvexPoly(self._fine, fixed, [_dimmed(c) for c in colour], shift=SHIFT)
+        cv2.fillConvexPoly(self.pixels, fixed, [_dimmed(c) for c in colour], shift=SHIFT)
         return points.astype(int)
 
     def view(self, to_picture: np.ndarray, picture: np.ndarray) -> None:
@@ -237,7 +237,7 @@ class _Bitmap:
         level = max(math.floor(math.log2(spacing) + 0.5), -1)
         while len(self._shown) <= level:
             self._shown.append(_halved(self._shown[-1]))
-        source = self._fine if level < 0 else self._shown[level]
+        source = self.pixels if level < 0 else self._shown[level]
         # Pixel (0, 0) is centred half a pixel inside its bitmap, here and there.
         to_world[:, 2] += to_world[:, :2] @ (0.5, 0.5) + WORLD / FINENESS / 2
         to_world *= fineness / 2**level

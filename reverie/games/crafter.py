@@ -68,31 +68,32 @@ class Crafter(Game):
     def __init__(self, time_steps: int = 10_000, frame_size: int = FRAME_SHAPE[0]) -> None:
         self.observation_space = frame_space(frame_size)
         drawn = COLUMNS * self.cell_size(self.observation_space.shape)
-        self._env = crafter.Env(size=(drawn, drawn), length=time_steps)
-        self._env._world.__class__ = _World
+        self.env = crafter.Env(size=(drawn, drawn), length=time_steps)
+        self.env._world.__class__ = _World
 
     def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple:
         """Start an episode in a new world; the seed decides both entirely."""
         super().reset(seed=seed)
-        self._env._seed = int(self.np_random.integers(2**31)) if seed is None else seed
-        self._env._episode = 0
-        picture = self._env.reset()
-        return self._frame(picture), self._info(self._env._sem_view())
+        self.env._seed = int(self.np_random.integers(2**31)) if seed is None else seed
+        self.env._episode = 0
+        picture = self.env.reset()
+        return self.whole_frame(picture), self.ground_truth(self.env._sem_view())
 
     def step(self, action: int) -> tuple:
         """Play one step."""
-        picture, reward, done, info = self._env.step(int(action))
+        picture, reward, done, info = self.env.step(int(action))
         terminated = info["discount"] == 0.0
         results = float(reward), terminated, bool(done and not terminated)
-        return self._frame(picture), *results, self._info(info["semantic"])
+        return self.whole_frame(picture), *results, self.ground_truth(info["semantic"])
 
-    def _frame(self, picture: np.ndarray) -> np.ndarray:
+    def whole_frame(self, picture: np.ndarray) -> np.ndarray:
         """Fill a picture of whole cells up with black."""
         missing = self.observation_space.shape[0] - len(picture)
         return np.pad(picture, ((0, missing), (0, missing), (0, 0)))
 
-    def _info(self, semantic: np.ndarray) -> dict[str, np.ndarray]:
-        player, world = self._env._player, self._env._world
+    def ground_truth(self, semantic: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the ground truth of a frame; `semantic` is Crafter's map of the whole world."""
+        player, world = self.env._player, self.env._world
         return {
             "semantic": _in_view(semantic, player.pos),
             "materials": _in_view(world._mat_map, player.pos),

@@ -70,8 +70,8 @@ class TakeCover(Game):
     ) -> None:
         self.time_steps = time_steps
         self.observation_space = frame_space(frame_size)
-        self._game = _start_engine(difficulty, render, SCREENS[frame_size])
-        pixels = self._game.get_screen_width() * self._game.get_screen_height()
+        self.engine = _start_engine(difficulty, render, SCREENS[frame_size])
+        pixels = self.engine.get_screen_width() * self.engine.get_screen_height()
         self._together = TOGETHER // (4 * pixels)  # three colours and a label
         self._look = functools.partial(_look, size=frame_size)
 
@@ -87,7 +87,7 @@ class TakeCover(Game):
         """Play one tic."""
         *_, before = self._seen
         reward, terminated, truncated = self._advance(action)
-        self._seen = self._last() if terminated else self._look(self._game.get_state())
+        self._seen = self._last() if terminated else self._look(self.engine.get_state())
         frame, *truth = self._seen
         return frame, reward, terminated, truncated, _info(*truth, before=before)
 
@@ -106,7 +106,7 @@ class TakeCover(Game):
             ends.append(self._advance(action))
             if ends[-1][1]:
                 break
-            states.append(self._game.get_state())
+            states.append(self.engine.get_state())
             if len(states) == self._together:
                 seen += map(self._look, states)
                 states = []
@@ -135,26 +135,26 @@ class TakeCover(Game):
 
     def close(self) -> None:
         """End the engine."""
-        self._game.close()
+        self.engine.close()
 
     def _begin(self, seed: int) -> vizdoom.GameState:
         """Start an episode; return its first state."""
-        self._game.set_seed(seed)
-        self._game.new_episode()
+        self.engine.set_seed(seed)
+        self.engine.new_episode()
         self._steps = 0
-        return self._game.get_state()
+        return self.engine.get_state()
 
     def _advance(self, action: np.ndarray) -> tuple[float, bool, bool]:
         """Play one tic; return reward, terminated and truncated."""
         direction = np.asarray(action).item()
-        reward = self._game.make_action(BUTTONS[1 + (direction > 1 / 3) - (direction < -1 / 3)])
+        reward = self.engine.make_action(BUTTONS[1 + (direction > 1 / 3) - (direction < -1 / 3)])
         self._steps += 1
-        terminated = self._game.is_episode_finished()
+        terminated = self.engine.is_episode_finished()
         return reward, terminated, not terminated and self._steps >= self.time_steps
 
     def _last(self) -> Seen:
         """Return what was seen last with the variables of the tic in which the player died."""
-        return *self._seen[:-1], [self._game.get_game_variable(name) for name in VARIABLES]
+        return *self._seen[:-1], [self.engine.get_game_variable(name) for name in VARIABLES]
 
 
 def environment(name: str) -> type[TakeCover]:

@@ -61,12 +61,12 @@ class Batch:
 
     def __init__(self, rules: Rules, count: int) -> None:
         self.rules, self.count = rules, count
-        self._engine = ProcgenGym3Env(
+        self.engine = ProcgenGym3Env(
             count, rules.name, num_threads=0, rand_seed=0, distribution_mode=rules.distribution_mode
         )
         # Version, name with its length, twelve options and the grid's step come before the range.
         self._range = 4 + 4 + len(rules.name) + 4 * 13
-        self._buffer = self._engine._ffi.new(f"char[{2**20}]")
+        self.buffer = self.engine._ffi.new(f"char[{2**20}]")
         self._limit = min(rules.time_steps, self._timeout())
         self._steps, self._levels = [0] * count, [0] * count
         self._seen: list[tuple[np.ndarray, dict]] = [(np.zeros(FRAME_SHAPE, np.uint8), {})] * count
@@ -76,9 +76,9 @@ class Batch:
     def queue(self, slot: int, seed: int) -> None:
         """Say which episode a slot plays when its present one is over."""
         self._queued[slot] = level = self.rules.level(seed)
-        state = self._state(slot)
+        state = self.saved_state(slot)
         struct.pack_into("<2i", state, self._range, level, level + 1)
-        self._engine.call_c_func("set_state", slot, self._buffer, len(state))
+        self.engine.call_c_func("set_state", slot, self.buffer, len(state))
 
     def step(self, actions: dict[int, int]) -> Iterator[tuple[int, tuple]]:
         """Play one step of all; slots without an action end their episode and begin the next.
@@ -87,8 +87,8 @@ class Batch:
             For each action its slot and what gymnasium's `step` returns.
         """
         everyone = [actions.get(slot, END_LEVEL) for slot in range(self.count)]
-        self._engine.act(np.array(everyone, np.int32))
-        rewards, observations, ended = self._engine.observe()
+        self.engine.act(np.array(everyone, np.int32))
+        rewards, observations, ended = self.engine.observe()
         self.fresh = {}
         for slot, action in enumerate(everyone):
             over, before = bool(ended[slot]), self._seen[slot]
@@ -110,16 +110,16 @@ class Batch:
         """Return the ground truth of what a slot shows."""
         info = {"level_seed": np.int32(self._levels[slot])}
         if self.rules.name in TRUTHS:
-            state = self._state(slot)
-            info |= TRUTHS[self.rules.name].look(state, self._after_generators(state))
+            state = self.saved_state(slot)
+            info |= TRUTHS[self.rules.name].look(state, self.after_generators(state))
         return info
 
-    def _state(self, slot: int) -> memoryview:
+    def saved_state(self, slot: int) -> memoryview:
         """Return the saved state of a slot, in a buffer that the next call overwrites."""
-        size = self._engine.call_c_func("get_state", slot, self._buffer, len(self._buffer))
-        return memoryview(self._engine._ffi.buffer(self._buffer))[:size]
+        size = self.engine.call_c_func("get_state", slot, self.buffer, len(self.buffer))
+        return memoryview(self.engine._ffi.buffer(self.buffer))[:size]
 
-    def _after_generators(self, state: memoryview) -> int:
+    def after_generators(self, state: memoryview) -> int:
         """Return where in a state its two generators of random numbers end."""
         place = self._range + 4 * 4
         for _ in range(2):  # a flag and a text
@@ -130,13 +130,13 @@ class Batch:
 
     def _timeout(self) -> int:
         """Return after how many steps Procgen ends a level by itself."""
-        state = self._state(0)
+        state = self.saved_state(0)
         # after reward, ends and action
-        return struct.unpack_from("<i", state, self._after_generators(state) + 4 * 4)[0]
+        return struct.unpack_from("<i", state, self.after_generators(state) + 4 * 4)[0]
 
     def close(self) -> None:
         """End the games."""
-        self._engine.close()
+        self.engine.close()
 
 
 def _version() -> str:
@@ -181,7 +181,7 @@ class Procgen(Game):
         time_steps: int = 1000,
     ) -> None:
         self._rules = Rules(self.name, num_levels, start_level, distribution_mode, time_steps)
-        self._batch = self.batch(1)
+        self.single = self.batch(1)
 
     def batch(self, count: int) -> Batch:
         """Start as many games under the same rules."""
@@ -208,18 +208,18 @@ class Procgen(Game):
     def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple:
         """Start an episode; the seed decides its level and all that happens in it."""
         super().reset(seed=seed)
-        self._batch.queue(0, int(self.np_random.integers(2**31)) if seed is None else seed)
-        list(self._batch.step({}))
-        return self._batch.fresh[0]
+        self.single.queue(0, int(self.np_random.integers(2**31)) if seed is None else seed)
+        list(self.single.step({}))
+        return self.single.fresh[0]
 
     def step(self, action: int) -> tuple:
         """Play one step."""
-        ((_, result),) = self._batch.step({0: int(action)})
+        ((_, result),) = self.single.step({0: int(action)})
         return result
 
     def close(self) -> None:
         """End the game."""
-        self._batch.close()
+        self.single.close()
 
 
 def environment(name: str) -> type[Procgen]:

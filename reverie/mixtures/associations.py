@@ -59,7 +59,7 @@ def associate(
     names = list(labels[0])
     truth = [np.stack([dream[name] for name in names], axis=1) for dream in labels]
     halves = _halves(len(components), rng)
-    meetings = [_meetings(c, t, count) for c, t in zip(components, truth)]
+    meetings = [coincidences(c, t, count) for c, t in zip(components, truth)]
     frames = np.stack([np.bincount(c, minlength=count) for c in components])
     seen = Counts(np.stack([m[0] for m in meetings]), frames)
     shifted = _shifted(meetings, halves, shifts, rng)
@@ -71,7 +71,7 @@ def _halves(dreams: int, rng: np.random.Generator) -> np.ndarray:
     return rng.permutation(dreams) >= dreams // 2
 
 
-def _meetings(components: np.ndarray, truth: np.ndarray, count: int) -> np.ndarray:
+def coincidences(components: np.ndarray, truth: np.ndarray, count: int) -> np.ndarray:
     """Count how often components and labels meet at every circular shift: `(T, K, E)`.
 
     Row s counts with the labels moved s frames later; row 0 is what happened.
@@ -111,7 +111,7 @@ def _summaries(
     null_nmi = mutual_information(shifted.sum(0), frames.sum(0))
     p = _p_values(share - elsewhere, null_share - null_elsewhere)
     nmi_p = _p_values(nmi, null_nmi)
-    corrected = {"p": _holm(p, enough), "nmi": _holm(nmi_p, enough)}
+    corrected = {"p": holm(p, enough), "nmi": holm(nmi_p, enough)}
     result = {}
     for e, name in enumerate(names):
         row = {"frames": int(joint[..., e].sum()), "dreams": int(holding[:, e].sum())}
@@ -219,7 +219,7 @@ def classes_information(
     """
     rng = np.random.default_rng(seed)
     truth = [np.stack(list(dream.values()), axis=1) for dream in classes]
-    meetings = [_meetings(c, t, count) for c, t in zip(components, truth)]
+    meetings = [coincidences(c, t, count) for c, t in zip(components, truth)]
     seen = _table_information(sum(m[0] for m in meetings))
     everyone = np.zeros(len(meetings), bool)
     null = _table_information(_shifted(meetings, everyone, shifts, rng)[0])
@@ -245,7 +245,7 @@ def _p_values(seen: np.ndarray, null: np.ndarray) -> np.ndarray:
     return (1 + as_large.sum(axis=0)) / (1 + len(null))
 
 
-def _holm(p: np.ndarray, tested: np.ndarray) -> np.ndarray:
+def holm(p: np.ndarray, tested: np.ndarray) -> np.ndarray:
     """Correct the tested p-values for their number (Holm, 1979)."""
     corrected = np.ones_like(p)
     order = [index for index in np.argsort(p) if tested[index]]

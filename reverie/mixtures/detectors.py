@@ -51,7 +51,7 @@ class SceneDetector:
     def scene(self, latents: np.ndarray) -> Scene:
         """Say what is in neighbouring frames, from their latents `(T, Z)`."""
         holds = self.logits(latents) > np.asarray(self.notes["thresholds"])
-        return _scene(_smoothed(holds), self.notes["statements"], self.notes["floor"])
+        return scene_of(smoothed(holds), self.notes["statements"], self.notes["floor"])
 
     def logits(self, latents: np.ndarray) -> np.ndarray:
         """Return a logit for every statement of every frame: `(T, E)`."""
@@ -63,7 +63,7 @@ class SceneDetector:
         return np.concatenate(parts)
 
 
-def _smoothed(holds: np.ndarray) -> np.ndarray:
+def smoothed(holds: np.ndarray) -> np.ndarray:
     """Replace every detection `(T, E)` by the majority of those around it."""
     half = SMOOTHING // 2
     padded = np.pad(holds.astype(int), ((half, half), (0, 0)), mode="edge")
@@ -71,7 +71,7 @@ def _smoothed(holds: np.ndarray) -> np.ndarray:
     return sums[SMOOTHING:] - sums[:-SMOOTHING] > half
 
 
-def _scene(holds: np.ndarray, statements: list[Statement], floor: dict[str, int]) -> Scene:
+def scene_of(holds: np.ndarray, statements: list[Statement], floor: dict[str, int]) -> Scene:
     """Turn detections `(T, E)` into a scene; a count is its floor plus what holds beyond it."""
     fields = {name: np.full(len(holds), floor.get(name, 0)) for name in FIELDS}
     for column, (name, _) in zip(holds.T, statements):
