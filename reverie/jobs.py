@@ -164,9 +164,8 @@ def _analysis(flags: dict, folder: RunFolder, rnns: tuple[Stage, ...]) -> tuple[
     return (*module, "--rnn_weights", *(str(rnn.outputs[0]) for rnn in rnns))
 
 
-@conduct
-def main(argv: list[str] | None = None) -> None:
-    """Print the chain."""
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the flags."""
     parser = argparse.ArgumentParser(
         prog="python -m reverie.jobs",
         description=__doc__,
@@ -178,7 +177,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of recording and VAE")
     parser.add_argument("--seeds", type=int, nargs="+", default=[], help="of the MDN-RNNs")
     parser.add_argument("--mixtures", type=int, nargs="+", default=[], help="their components")
-    args = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+@conduct
+def main(argv: list[str] | None = None) -> None:
+    """Print the chain."""
+    args = parse_args(argv)
     game_class(args.game)
     numbers, run = read_numbers(args.numbers, args.game), args.run.resolve()
     for job in chain(numbers, run, args.seed, tuple(args.seeds), tuple(args.mixtures)):

@@ -16,13 +16,14 @@ TESTS = sorted((ROOT / "tests").glob("*.py"))
 ENVIRONMENTS = {"gymnasium", "gym", "vizdoom", "h5py", "argparse", "cma", "cv2"}
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 # A folder imports only what stands before it. What is no folder is the ground, which imports no
-# folder; `quickstart` stands above all.
+# folder; what runs whole pipelines stands above all.
 GROUND = "the ground"
 FOLDERS = (
     GROUND,
     *("games", "rollouts", "training", "latents", "dreams", "controllers", "masks", "mixtures"),
-    *("encoders", "cloning", "play", "quickstart"),
+    *("encoders", "cloning", "play", "pipelines"),
 )
+PIPELINES = ("quickstart", "jobs")
 REPORTS = "reports"  # used by everything; uses the ground alone
 
 
@@ -50,8 +51,9 @@ def packages(path: Path) -> set[str]:
 def folder_of(module: str) -> str:
     """Return the folder of a module of `reverie`, e.g. `games` of `reverie.games.doom`."""
     name = module.split(".")[1] if "." in module else ""
-    inside = (ROOT / "reverie" / name).is_dir() and name
-    return name if inside or name == "quickstart" else GROUND
+    if name in PIPELINES:
+        return "pipelines"
+    return name if name and (ROOT / "reverie" / name).is_dir() else GROUND
 
 
 def module_of(path: Path) -> str:
