@@ -26,7 +26,6 @@ from reverie.headers import (
     find_networks,
     open_header,
     open_networks,
-    space_fault,
     write_header,
 )
 from reverie.mixtures import __main__ as mixtures
@@ -34,6 +33,7 @@ from reverie.networks import NETWORKS
 from reverie.reports import export
 from reverie.rollouts.identity import KNOWN, rollouts_identity
 from reverie.rollouts.storage import find_batches
+from reverie.spaces import space_fault
 
 SPACE = {"type": "Box", "shape": [1], "low": -1.0, "high": 1.0, "dtype": "float32", "levels": 3}
 CONFIGS = {

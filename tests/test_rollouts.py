@@ -8,7 +8,7 @@ import pytest
 from helpers import OPTIONS, cuts, make_episode, write_batch
 
 from reverie.artifacts import Damaged, InputError
-from reverie.headers import RolloutsHeader, open_header, space_fault
+from reverie.headers import RolloutsHeader, open_header
 from reverie.rollouts.policies import episode_seeds
 from reverie.rollouts.recording import Recorder
 from reverie.rollouts.storage import (
@@ -21,6 +21,7 @@ from reverie.rollouts.storage import (
     merge_episodes,
     write_episode,
 )
+from reverie.spaces import space_fault
 
 
 def test_schema(tmp_path):
