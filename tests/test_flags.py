@@ -1,6 +1,7 @@
 """Types of flags and seeds of any size."""
 
 import argparse
+from dataclasses import dataclass
 
 import pytest
 
@@ -62,3 +63,15 @@ def test_seeds_that_fit_stay_and_larger_ones_are_mixed():
     assert all(0 <= seed < 2**32 for seed in large)
     with pytest.raises(ValueError, match="negative"):
         seed_32(-1)
+
+
+@dataclass(frozen=True)
+class Options:
+    epochs: int
+    patience: int | None = None
+    arguments: str = ""
+
+
+def test_options_take_the_flags_of_their_names():
+    args = argparse.Namespace(epochs=3, patience=4, savefolder="run")
+    assert flags.filled(Options, args, arguments="all") == Options(3, 4, "all")

@@ -7,7 +7,7 @@ import pytest
 from helpers import write_latents
 
 from reverie.latents.storage import Latents
-from reverie.latents.windows import EpisodeStream, persistence_nats
+from reverie.latents.windows import EpisodeStream, OrderedStream, persistence_nats
 
 LENGTHS = [12, 2, 7, 1]
 LENGTH = 5
@@ -88,6 +88,17 @@ def test_every_step_once_a_pass(stored, batch, passes):
     assert sum(int(y["mask"].sum()) for _, y in epoch) == passes * sum(LENGTHS)
     assert sum(int(y["termination"].sum()) for _, y in epoch) == passes * len(LENGTHS)
     assert sum(int(y["mask"].sum()) for _, y in windows.in_order()) == sum(LENGTHS)
+
+
+def test_batches_weigh_the_steps_that_were_played_and_held_out_ones_have_one_order(stored):
+    windows = stream(stored, batch=2, passes=3)
+    ordered = OrderedStream(windows)
+    epochs = [list(ordered.batches(number)) for number in (0, 1)]
+    assert len(epochs[0]) == ordered.steps_per_epoch
+    assert sum(ordered.weight(batch) for batch in epochs[0]) == sum(LENGTHS)
+    assert sum(map(windows.weight, windows.batches(0))) == 3 * sum(LENGTHS)
+    for (ours, _), (theirs, _) in zip(*epochs):
+        np.testing.assert_array_equal(ours["mu"], theirs["mu"])
 
 
 def test_an_epoch_has_an_order_of_its_own(stored):
