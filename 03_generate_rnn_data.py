@@ -39,6 +39,7 @@ from reverie.headers import (
     check_trained,
     open_hdf5,
     open_header,
+    path_from,
 )
 from reverie.latents.storage import Latents, merge_latents, write_part
 from reverie.locks import owned
@@ -149,7 +150,8 @@ def main(argv: list[str] | None = None) -> None:
     check_frames(args.obs_folder, headers[0].frame_shape, args.loaded_vae_weights, vae)
     check_truth(paths)
     header = latents_header(vae, headers, file_hash(args.loaded_vae_weights))
-    header = replace(header, batches=rollouts_identity(paths))
+    place = path_from(folder, args.loaded_vae_weights)
+    header = replace(header, batches=rollouts_identity(paths), vae_weights=place)
     if result.exists() and _same(result, header):
         print(f"nothing to do: {result} holds all {len(paths)} batches")
         return

@@ -93,6 +93,7 @@ class LatentsHeader(Header):
     Attributes:
         latent_size: Z.
         vae: hash of the VAE's weights.
+        vae_weights: where that VAE is; a path from the folder of the latents.
         action_space: see `RolloutsHeader`.
         policies: those that played; the array `policy_index` says which one each episode.
         options: what the game was started with, the longest `time_steps` of all batches.
@@ -105,6 +106,7 @@ class LatentsHeader(Header):
 
     latent_size: int = 0
     vae: str = ""
+    vae_weights: str = field(default="", compare=False)  # the hash says which one it is
     action_space: dict = field(default_factory=dict)
     policies: tuple[str, ...] = ()
     options: dict = field(default_factory=dict)
@@ -383,6 +385,11 @@ def known_vae(rnn_weights: Path, header: WeightsHeader) -> Path:
     return path
 
 
+def path_from(folder: Path, path: Path) -> str:
+    """Return a path as seen from a folder, so that both can be moved together."""
+    return os.path.relpath(Path(path).resolve(), Path(folder).resolve())
+
+
 def name_networks(
     header: ControllerHeader, path: Path, vae_weights: Path, rnn_weights: Path
 ) -> ControllerHeader:
@@ -390,8 +397,7 @@ def name_networks(
 
     So a folder that holds all of them can be renamed, moved and copied.
     """
-    folder = Path(path).parent.resolve()
-    vae, rnn = (os.path.relpath(Path(p).resolve(), folder) for p in (vae_weights, rnn_weights))
+    vae, rnn = (path_from(Path(path).parent, place) for place in (vae_weights, rnn_weights))
     hashes = {"vae": file_hash(vae_weights), "rnn": file_hash(rnn_weights)}
     return dataclasses.replace(header, vae_weights=vae, rnn_weights=rnn, **hashes)
 

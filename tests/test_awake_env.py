@@ -65,6 +65,15 @@ def test_networks_that_do_not_belong_together(networks, tmp_path):
         AwakeEnv(GAME, other, networks["rnn_weights"])
 
 
+@pytest.mark.parametrize(
+    "options", [{"time_steps": 0}, {"time_steps": 2.5}, {"features": "zx"}], ids=str
+)
+def test_options_out_of_range_are_refused(networks, options):
+    (name,) = options
+    with pytest.raises(ValueError, match=f"{name} must be"):
+        AwakeEnv(GAME, **networks, **options)
+
+
 def test_ppo_learns_in_the_dream_and_plays_the_game(networks):
     sb3 = pytest.importorskip("stable_baselines3")
     from stable_baselines3.common.env_util import make_vec_env

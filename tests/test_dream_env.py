@@ -13,6 +13,7 @@ from reverie.artifacts import InputError, file_hash
 from reverie.dreams.environment import DreamVectorEnv
 from reverie.games.actions import describe_space
 from reverie.headers import WeightsHeader
+from reverie.runs import PRETRAINED
 from reverie.training.weights import save_weights
 
 ENV_ID = "reverie/Dream-v0"
@@ -246,6 +247,13 @@ def test_a_film_of_the_vae_that_the_weights_name(save_rnn, vae_weights, tmp_path
     env.close()
     (film,) = (tmp_path / "films").glob("*.mp4")
     assert film.stat().st_size > 0
+
+
+@pytest.mark.parametrize("game", ["doom_rnn_joint", "carracing_rnn_per_dim"])
+def test_pretrained_dreams_can_be_seen(game):
+    env = DreamVectorEnv(PRETRAINED / f"{game}.h5", render_mode="rgb_array")
+    env.reset(seed=0)
+    assert env.render()[0].shape == (64, 64, 3)
 
 
 @pytest.mark.parametrize("named", [True, False])

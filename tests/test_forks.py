@@ -17,7 +17,7 @@ from reverie.training.weights import save_weights
 
 GAME = "bandit:OwnBandit-v0"
 SPACE = gymnasium.spaces.MultiDiscrete(CHOICES)
-PATIENCE = 90  # seconds; what hangs hangs for ever
+PATIENCE = 200  # seconds, on a busy machine; what hangs hangs for ever
 HOW = '"spawn"'
 
 
@@ -51,6 +51,19 @@ def run(source, folder):
         stdin=subprocess.DEVNULL,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
     )
+
+
+def test_what_is_registered_is_known_and_starts_nothing(options, tmp_path):
+    source = f"""
+        import sys
+        import reverie, gymnasium
+        assert "reverie/Dream-v0" in gymnasium.registry
+        for env in (gymnasium.make({options["dream"]}), gymnasium.make({options["awake"]})):
+            print("shape", env.observation_space.shape)
+        print({{"tensorflow", "keras", "jax"}} & set(sys.modules))
+    """
+    result = run(source, tmp_path)
+    assert result.stdout.split("\n")[:3] == ["shape (11,)", "shape (11,)", "set()"], result.stderr
 
 
 ASYNC = """

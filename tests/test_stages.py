@@ -11,7 +11,7 @@ from helpers import STAGES, assert_same_rollouts, copy_run, held, load_script, r
 
 from reverie.artifacts import file_hash, read_json_lines
 from reverie.controllers.controller import load_controller
-from reverie.headers import Recorded, RolloutsHeader, WeightsHeader, open_header
+from reverie.headers import Recorded, RolloutsHeader, WeightsHeader, known_vae, open_header
 from reverie.latents.storage import Latents
 from reverie.locks import NAME as LOCK
 from reverie.reports.page import generation_curves, write_report
@@ -85,6 +85,13 @@ def test_published_commands_mean_what_they_meant():
         ("04_train_rnn.py", "--data_scaling_factor 0"),
         ("05_train_controller.py", "doomrnn --vae_weights v --rnn_weights r --temperature -1"),
         ("05_train_controller.py", "doomrnn --vae_weights v --rnn_weights r --population 2"),
+        ("05_train_controller.py", "doomrnn --vae_weights v --rnn_weights r --temperature nan"),
+        ("05_train_controller.py", "doomrnn --vae_weights v --rnn_weights r --temperature inf"),
+        ("05_train_controller.py", "doomrnn --vae_weights v --rnn_weights r --time_steps 0"),
+        (
+            "05_train_controller.py",
+            "doomrnn --vae_weights v --rnn_weights r --sigma_temperature -1",
+        ),
     ],
 )
 def test_impossible_flags_are_refused(script, flags, capsys):
@@ -203,6 +210,7 @@ def test_rnn(run):
         ("held_random",), (0,) * 12, lengths, {"difficulty": 4, "time_steps": 120}
     )
     assert header.notes["latents"] == file_hash(run.latents)
+    assert known_vae(run.rnn_weights, header).samefile(run.vae_weights)
     scores = json.loads((run.rnn / "scores.json").read_text())
     assert len(scores["nats_per_frame"]) == 3
     assert np.isfinite(list(scores["nats_per_frame"].values())).all()

@@ -8,7 +8,7 @@ import keras
 
 from reverie.artifacts import file_hash
 from reverie.dreams.calibration import calibration, save_calibration
-from reverie.headers import Recorded, WeightsHeader
+from reverie.headers import Recorded, WeightsHeader, path_from
 from reverie.latents.storage import Latents
 from reverie.latents.windows import EpisodeStream, OrderedStream, persistence_nats
 from reverie.models.mdn_rnn import MDNRNN
@@ -57,7 +57,7 @@ def rnn_task(latents: Latents, options: RNNOptions, folder: Path) -> Task:
     Args:
         latents: checked latents.
         options: of the network and its windows.
-        folder: where the calibration is painted.
+        folder: of the run; where the calibration is painted.
 
     Raises:
         InputError: there are too few episodes.
@@ -75,7 +75,7 @@ def rnn_task(latents: Latents, options: RNNOptions, folder: Path) -> Task:
         train=train,
         held_out=OrderedStream(held_out),
         identity=identity,
-        header=_header(latents, digest),
+        header=_header(latents, digest, folder),
         arrays=dict(zip(("first_mu", "first_logvar"), latents.first_frames())),
         inputs={"latents": latents.path},
         keep="best",
@@ -125,9 +125,11 @@ def build(options: RNNOptions, latents: Latents) -> MDNRNN:
     return rnn
 
 
-def _header(latents: Latents, digest: str) -> WeightsHeader:
-    """Return what the weights say of the latents that they come from, and of their file's hash."""
-    said = latents.header
+def _header(latents: Latents, digest: str, folder: Path) -> WeightsHeader:
+    """Return what the weights, in `folder`, say of their latents and of the file's hash."""
+    said, vae = latents.header, ""
+    if said.vae_weights:
+        vae = path_from(folder, latents.path.parent / said.vae_weights)
     recorded = Recorded(
         said.policies,
         tuple(latents.policy_index.tolist()),
@@ -138,6 +140,7 @@ def _header(latents: Latents, digest: str) -> WeightsHeader:
         said.game,
         said.preprocessing,
         vae=said.vae,
+        vae_weights=vae,
         action_space=said.action_space,
         recorded=recorded,
         notes={"latents": digest},

@@ -65,7 +65,7 @@ def export(
         header = open_header(detector, WeightsHeader, network="Detector")
         check_same_vae(detector, header, vae_weights)
     export_weights(vae_weights, "VAE", vae)
-    export_weights(rnn_weights, "MDNRNN", rnn, vae=file_hash(vae))
+    export_weights(rnn_weights, "MDNRNN", rnn, vae=file_hash(vae), vae_weights=vae.name)
     written = [vae, rnn]
     if detector is not None:
         written.append(folder / f"{name}_detector.h5")
