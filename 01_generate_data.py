@@ -87,7 +87,7 @@ def frames_to_record(args: argparse.Namespace) -> Sequence[int]:
         InputError: there is no such policy or controller, or its VAE sees other frames than asked.
     """
     asked = frame_shape({"frame_size": args.frame_size}) if args.frame_size else None
-    names = (*POLICIES, *game_class(args.game).policies)
+    names = (*POLICIES, *game_class(args.game, vars(args)).policies)
     if args.policy in names:
         return asked or FRAME_SHAPE
     path = require_file(
@@ -106,7 +106,7 @@ def frames_to_record(args: argparse.Namespace) -> Sequence[int]:
 
 def make_player(args: argparse.Namespace) -> tuple[Player, str]:
     """Return what plays the episodes, and how rollouts call it: by name, a controller by hash."""
-    policy, game = args.policy, game_class(args.game)
+    policy, game = args.policy, game_class(args.game, vars(args))
     if policy in (*POLICIES, *game.policies):
         return named_player(policy, game.at_once), policy
     path = Path(policy)

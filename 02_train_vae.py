@@ -73,15 +73,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def check(args: argparse.Namespace) -> list[Path]:
     """Check everything that is read; return the rollouts."""
-    preprocessing = game_class(args.environment_name).preprocessing
-    paths = find_batches(
-        args.input_data_folder,
-        args.environment_name,
-        args.start_batch,
-        args.max_batch,
-        preprocessing,
-    )
-    shape = open_header(paths[0], RolloutsHeader).frame_shape
+    batches = args.start_batch, args.max_batch
+    paths = find_batches(args.input_data_folder, args.environment_name, *batches)
+    header = open_header(paths[0], RolloutsHeader)
+    preprocessing = game_class(args.environment_name, header.options).preprocessing
+    open_header(paths[0], RolloutsHeader, preprocessing=preprocessing)  # the others agree with it
+    shape = header.frame_shape
     if fault := frame_fault(args.architecture, shape):
         raise InputError(
             f"{paths[0]}: {fault}; choose --architecture patch, or record with "

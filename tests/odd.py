@@ -155,9 +155,9 @@ class DictActions(Base):
 
 
 class Sided(Base):
-    """Takes an argument that changes its actions."""
+    """Needs an argument, which changes its actions."""
 
-    def __init__(self, render_mode=None, actions=3):
+    def __init__(self, actions, render_mode=None):
         super().__init__(render_mode)
         self.action_space = gymnasium.spaces.Discrete(actions)
 

@@ -12,6 +12,7 @@ from helpers import load_script, run_stage
 from reverie.artifacts import InputError
 from reverie.games import game_class, make_game
 
+OPTIONS = {"heist": {"num_levels": 0, "start_level": 0, "distribution_mode": "easy"}}
 FAULTS = {
     "NaNReward": r"step 3 of the episode with seed 7: the reward is nan; rewards must be finite",
     "InfReward": r"step 3 of the episode with seed 7: the reward is -inf; rewards must be finite",
@@ -87,7 +88,7 @@ def test_a_module_that_is_not_found(tmp_path, monkeypatch):
 
 def test_arguments_of_an_environment_are_recorded(tmp_path):
     flags = ["odd:Sided-v0", "--store_folder", tmp_path, "--env_kwargs", '{"actions": 5}']
-    flags += ["--total_episodes", 1, "--workers", 1, "--time_steps", 30]
+    flags += ["--total_episodes", 2, "--workers", 1, "--time_steps", 30]
     record = load_script("01_generate_data.py").main
     assert record([str(flag) for flag in flags]) == 0
     with h5py.File(tmp_path / "odd-Sided-v0_0.h5") as file:
@@ -97,7 +98,12 @@ def test_arguments_of_an_environment_are_recorded(tmp_path):
             "time_steps": 30,
         }
         assert file["episode_00000/actions"][:].max() == 4
-    assert game_class("odd:Sided-v0").action_space.n == 3
+    flags = ["--environment_name", "odd:Sided-v0", "--input_data_folder", tmp_path, "--epochs", 1]
+    flags += ["--savefolder", tmp_path / "vae", "--latent_size", 4, "--batch_size", 25]
+    flags += ["--precision", "float32"]  # of the whole process, later tests as well
+    assert load_script("02_train_vae.py").main([str(flag) for flag in flags]) == 0
+    with pytest.raises(InputError, match=r"its constructor raised TypeError: .*'actions'"):
+        game_class("odd:Sided-v0")
 
 
 @pytest.mark.parametrize(
@@ -116,3 +122,10 @@ def test_arguments_that_cannot_be_used(tmp_path, game, value, words):
     )
     assert result.returncode == 2
     assert words in result.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", ["doomrnn", "crafter", "heist", "odd:Plain"])
+def test_seeds_of_any_size_start_an_episode(name):
+    game = make_game(name, **OPTIONS.get(name, {}), time_steps=5)
+    frames = [game.reset(seed=seed)[0] for seed in (2**32, 12345678901234567890, 2**32)]
+    np.testing.assert_array_equal(frames[0], frames[2])

@@ -30,7 +30,7 @@ def test_finds_the_top_of_a_hill(tmp_path):
     assert search.generation == 80
 
 
-@pytest.mark.parametrize("seed", [0, 1, 123])
+@pytest.mark.parametrize("seed", [0, 1, 123, 2**32, 12345678901234567890])
 def test_resumed_is_uninterrupted(tmp_path, seed):
     path = tmp_path / "e.h5"
     whole = run(evolution(path, seed=seed), 20)

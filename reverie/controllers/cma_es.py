@@ -8,6 +8,7 @@ import numpy as np
 
 from reverie.artifacts import UNREADABLE, InputError
 from reverie.hdf5 import atomic_hdf5
+from reverie.seeds import seed_32
 
 
 class CMAES:
@@ -43,7 +44,7 @@ class CMAES:
         self.path = Path(path)
         self.settings = {"size": size, "population": population, "sigma": sigma, "seed": seed}
         self.settings |= fitness or {}
-        self._random = np.random.RandomState(seed)
+        self._random = np.random.RandomState(seed_32(seed))
         options = {
             "popsize": population,
             "randn": self._random.randn,

@@ -132,15 +132,24 @@ def game_class(name: str, options: dict | None = None) -> type[Game]:
 
 @functools.cache
 def _class(name: str, env_kwargs: str) -> type[Game]:
-    family = game_family(name)
+    family, settings = game_family(name), json.loads(env_kwargs)
     try:
         module = importlib.import_module(f"reverie.games.{family.module}")
-        settings = json.loads(env_kwargs)
+    except ImportError as error:
+        raise _not_installed(name, family, error) from error
+    if settings and family not in (ATARI, REGISTERED):
+        raise InputError(
+            f"--env_kwargs: only environments of gymnasium's registry and Atari take them, not "
+            f"{name}; leave the flag away"
+        )
+    try:
         return module.environment(name, settings) if settings else module.environment(name)
     except (ImportError, gymnasium.error.DependencyNotInstalled) as error:
-        raise InputError(
-            f"{name}: cannot be played here ({error}); pip install '{family.package}'"
-        ) from error
+        raise _not_installed(name, family, error) from error
+
+
+def _not_installed(name: str, family: Family, error: Exception) -> InputError:
+    return InputError(f"{name}: cannot be played here ({error}); pip install '{family.package}'")
 
 
 def make_game(name: str, **options: object) -> gymnasium.Env:
@@ -208,11 +217,6 @@ def _env_kwargs(args: argparse.Namespace) -> dict:
     """Return the option `env_kwargs` if the flag is given."""
     if not args.env_kwargs:
         return {}
-    if game_family(args.game) not in (ATARI, REGISTERED):
-        raise InputError(
-            f"--env_kwargs: only environments of gymnasium's registry and Atari take them, not "
-            f"{args.game}; leave the flag away"
-        )
     for name in sorted(OURS.keys() & args.env_kwargs.keys()):
         raise InputError(f"--env_kwargs: {name} is not for the environment; {OURS[name]}")
     return {"env_kwargs": args.env_kwargs}

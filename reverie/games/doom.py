@@ -12,6 +12,7 @@ import vizdoom
 from reverie.games.episode import Episode
 from reverie.games.game import FRAME_SHAPE, Game, frame_space
 from reverie.games.resize import area_resize, nearest_resize
+from reverie.seeds import seed_32
 
 SMALL, LARGE = vizdoom.ScreenResolution.RES_160X120, vizdoom.ScreenResolution.RES_320X240
 SCREENS = {64: SMALL, 96: LARGE, 128: LARGE}  # what frames of these rows and columns are made from
@@ -139,7 +140,7 @@ class TakeCover(Game):
 
     def _begin(self, seed: int) -> vizdoom.GameState:
         """Start an episode; return its first state."""
-        self.engine.set_seed(seed)
+        self.engine.set_seed(seed_32(seed))
         self.engine.new_episode()
         self._steps = 0
         return self.engine.get_state()

@@ -10,6 +10,7 @@ import numpy as np
 from reverie.artifacts import file_hash
 from reverie.backend import set_precision
 from reverie.games import game_class
+from reverie.games.game import Game
 from reverie.headers import RolloutsHeader, WeightsHeader, open_header
 from reverie.latents.encoding import reconstruct, reconstruction_errors
 from reverie.models.vae import VAE
@@ -72,6 +73,8 @@ def vae_task(paths: list[Path], game: str, options: VAEOptions, folder: Path) ->
     held_stream = FrameStream(paths, held_out, 1)
     count = frames_in(JUDGED, stream.frame_shape)
     judged = held_stream.sample(count)
+    header = open_header(paths[0], RolloutsHeader)
+    made_by = game_class(game, header.options)
     return Task(
         name=f"{options.architecture} VAE",
         weights=VAE_WEIGHTS,
@@ -79,10 +82,10 @@ def vae_task(paths: list[Path], game: str, options: VAEOptions, folder: Path) ->
         train=stream,
         held_out=ArrayStream(judged, batch_size=JUDGED_BATCH),
         identity=_identity(paths, game, options),
-        header=WeightsHeader(game, open_header(paths[0], RolloutsHeader).preprocessing),
+        header=WeightsHeader(game, header.preprocessing),
         inputs={path.name: path for path in paths},
         clipnorm=CLIPNORM,
-        judge=_judge(game, judged, held_stream, count),
+        judge=_judge(made_by, judged, held_stream, count),
         paint=_painter(folder / "reconstructions", evenly(judged)),
         interval_name="vae_weights_{epoch:03d}.h5",
     )
@@ -121,17 +124,16 @@ def _identity(paths: list[Path], game: str, options: VAEOptions) -> dict:
 
 
 def _judge(
-    game: str, frames: np.ndarray, stream: FrameStream, count: int
+    game: type[Game], frames: np.ndarray, stream: FrameStream, count: int
 ) -> Callable[[VAE, History], dict]:
     """Return what measures the errors over all pixels and inside the game's objects."""
-    kinds = game_class(game)
     masks = None
-    if kinds.objects:
-        truth = stream.sample(count, f"infos/{kinds.truth}")
-        masks = kinds.object_masks(truth, stream.frame_shape)
+    if game.objects:
+        truth = stream.sample(count, f"infos/{game.truth}")
+        masks = game.object_masks(truth, stream.frame_shape)
 
     def judge(vae: VAE, _: History) -> dict[str, float]:
-        return reconstruction_errors(frames, reconstruct(vae, frames), masks, kinds.objects)
+        return reconstruction_errors(frames, reconstruct(vae, frames), masks, game.objects)
 
     return judge
 
