@@ -36,7 +36,7 @@ from reverie.controllers.options import EvaluationOptions, SearchFiles, SearchOp
 from reverie.cores import usable_cores
 from reverie.dreams.features import FEATURES
 from reverie.dreams.options import DreamOptions
-from reverie.games import add_game_flags, game_class, game_options
+from reverie.games import add_game_flags, game_class, game_family, game_options
 from reverie.headers import WeightsHeader, open_header, open_networks
 from reverie.locks import owned
 from reverie.rollouts.workers import GameWorkers
@@ -97,6 +97,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Evolve until all generations are done, then score and film the mean of the search."""
     args = parse_args(argv)
+    game_family(args.game)  # a game that nobody knows is named before files that are missing
     vae = open_header(args.vae_weights, WeightsHeader, network="VAE")
     options = game_options(args, vae.frame_shape)
     args.time_steps = options["time_steps"]

@@ -297,8 +297,8 @@ def test_shares_encoded_by_several_jobs_are_joined(run, tmp_path, capsys):
 
 
 def test_a_controller_records(run, tmp_path):
-    moved = shutil.copytree(run.folder, tmp_path / "moved")
-    controller = moved / run.controller.relative_to(run.folder)
+    moved = shutil.copytree(run.root, tmp_path / "moved")
+    controller = moved / run.controller.relative_to(run.root)
     flags = record_flags(tmp_path, workers=2, policy=controller)
     result = run_stage("01_generate_data.py", *flags, "--total_episodes", 2)
     assert result.returncode == 0, result.stderr
