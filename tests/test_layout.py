@@ -151,7 +151,7 @@ def test_tests_reach_into_nothing_private(path):
 # need, heavy modules in what a user starts (scripts and `__main__`, after their checks), and those:
 OPTIONAL = {
     *("IPython", "ale_py", "cma", "gym", "imageio_ffmpeg", "jax", "matplotlib", "minari"),
-    *("nbformat", "papermill", "cv2"),
+    *("nbformat", "papermill", "cv2", "av", "pyarrow"),
 }
 LATE = {
     "reverie/backend.py": {"keras", "tensorflow"},
@@ -163,7 +163,6 @@ LATE = {
     "reverie/games/crafter.py": {"reverie"},  # the gatherer knows the game
     "reverie/masks/methods.py": {"keras"},
     "reverie/mixtures/detectors.py": {"reverie"},  # training, where there is no detector yet
-    "reverie/play/dreamer.py": {"keras"},
     "reverie/training/metrics.py": {"tensorflow"},
 }
 

@@ -1,5 +1,6 @@
 """`python -m reverie.rollouts`: looking, filming, joining, and other formats and back."""
 
+import json
 import os
 
 import h5py
@@ -136,3 +137,69 @@ def test_what_is_no_dataset_is_refused(tmp_path, capsys):
         capsys, "import", tmp_path, "--output_folder", tmp_path / "back", code=EXIT_BAD_INPUT
     )
     assert "no Minari dataset" in error
+
+
+def test_lerobot_has_its_layout_and_its_video_shows_the_frames(tmp_path, capsys):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    av = pytest.importorskip("av")
+    smooth = np.linspace(0, 200, 64 * 64 * 3).reshape(64, 64, 3)
+    paths = [write_batch(tmp_path / "in", [5, 7]), write_batch(tmp_path / "in", [6], 1, 2)]
+    for number, path in enumerate(paths):
+        with h5py.File(path, "a") as file:
+            for name in file:
+                steps = np.arange(len(file[name]["observations"]))[:, None, None, None]
+                file[name]["observations"][:] = (smooth + 5 * steps + number).astype(np.uint8)
+    output = tmp_path / "out"
+    command = ["convert", "doomrnn", tmp_path / "in", "--to", "lerobot", "--output_folder", output]
+    assert "3 episodes" in said(capsys, *command)
+
+    info = json.loads((output / "meta/info.json").read_text())
+    assert (info["codebase_version"], info["total_episodes"], info["total_frames"]) == (
+        "v3.0",
+        3,
+        18,
+    )
+    episodes = parquet.read_table(output / "meta/episodes/chunk-000/file-000.parquet").to_pylist()
+    assert [row["length"] for row in episodes] == [5, 7, 6]
+    assert parquet.read_table(output / "meta/tasks.parquet").to_pylist()[0]["task_index"] == 0
+    stats = json.loads((output / "meta/stats.json").read_text())
+    assert stats.keys() == info["features"].keys()
+    assert np.shape(stats["observation.image"]["mean"]) == (3, 1, 1)
+
+    for row, (_, _, group) in zip(episodes, iterate_episodes(paths)):
+        where = {"chunk_index": row["data/chunk_index"], "file_index": row["data/file_index"]}
+        data = parquet.read_table(output / info["data_path"].format(**where)).to_pylist()
+        data = [step for step in data if step["episode_index"] == row["episode_index"]]
+        np.testing.assert_array_equal([step["action"] for step in data], group["actions"])
+        np.testing.assert_array_equal([step["next.reward"] for step in data], group["rewards"])
+        assert [step["next.done"] for step in data] == [False] * (len(data) - 1) + [True]
+        span = range(row["dataset_from_index"], row["dataset_to_index"])
+        assert [step["index"] for step in data] == list(span)
+        key = "videos/observation.image"
+        video = info["video_path"].format(**where, video_key="observation.image")
+        with av.open(str(output / video)) as container:
+            decoded = {f.time: f.to_ndarray(format="rgb24") for f in container.decode(video=0)}
+        start = row[f"{key}/from_timestamp"]
+        for step, truth in zip(data, group["observations"]):
+            near = min(decoded, key=lambda time: abs(time - start - step["timestamp"]))
+            assert abs(near - start - step["timestamp"]) < 1e-4
+            assert np.abs(decoded[near].astype(int) - truth).mean() < 4
+
+
+def test_an_interrupted_lerobot_conversion_goes_on(tmp_path, capsys):
+    pytest.importorskip("pyarrow")
+    for number in range(2):
+        write_batch(tmp_path / "in", [5], number, number)
+    output = tmp_path / "out"
+    command = ["convert", "doomrnn", tmp_path / "in", "--to", "lerobot", "--output_folder", output]
+    said(capsys, *command)
+    first, second = sorted(output.glob("data/*/*.parquet"))
+    (output / "meta/info.json").unlink()
+    second.unlink()
+    time = first.stat().st_mtime_ns
+    said(capsys, *command)
+    assert first.stat().st_mtime_ns == time
+    assert second.exists()
+    assert (output / "meta/info.json").exists()
+    write_batch(tmp_path / "in", [9], 2, 7)
+    assert "another dataset" in said(capsys, *command, code=EXIT_BAD_INPUT)

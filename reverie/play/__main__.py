@@ -25,6 +25,7 @@ from pathlib import Path
 
 from reverie import flags
 from reverie.artifacts import InputError
+from reverie.backend import start_backend
 from reverie.games import add_game_flags, game_class, game_options
 from reverie.games.actions import ActionCode
 from reverie.games.game import FRAME_SHAPE, Game
@@ -170,6 +171,7 @@ def main(argv: list[str] | None = None) -> None:
     dreamer = None
     if files:
         print(f"loading {files.rnn}", flush=True)
+        start_backend()
         from reverie.play.dreamer import Dreamer
 
         dreamer = Dreamer(files)

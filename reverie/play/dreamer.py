@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from keras import ops
 
 from reverie.backend import compiled
 from reverie.controllers.controller import load_controller
+from reverie.dreams.dream import Dream
+from reverie.dreams.noise import own_noise
 from reverie.latents.storage import load_first_frames
 from reverie.mixtures.detectors import load_detector
 from reverie.play.messages import Knobs
@@ -59,14 +62,14 @@ class Dreamer:
         self.vae = load_network(files.vae, "VAE")
         self.rnn = load_network(files.rnn, "MDNRNN")
         self.code = files.code
-        self.first_frames = load_first_frames(files.rnn)
+        self._dream = Dream(self.rnn, *load_first_frames(files.rnn))
         self.controller = load_controller(files.controller)[:2] if files.controller else None
         self.detector, self._notes = None, {}
         if files.detector:
             self.detector, self._notes = load_detector(files.detector, files.vae)
         self.joint = self.rnn.form == "joint"
         self.components = self.rnn.num_mixtures
-        self._step, self._follow = compiled(self._dream), compiled(self._perceive)
+        self._step, self._follow = compiled(self._foresee), compiled(self._perceive)
         self._decode = compiled(self.vae.decode)
         self._act = compiled(self.controller[0].act) if self.controller else None
         self._warm_up()
@@ -92,17 +95,11 @@ class Dreamer:
         Returns:
             The state and the dream's picture of it, `(rows, columns, 3)` uint8.
         """
-        memory = np.zeros((1, self.rnn.units), np.float32)
-        if frame is None:
-            mu, logvar = (values[rng.integers(len(values))] for values in self.first_frames)
-            noise = rng.standard_normal(mu.shape)
-            state = {"z": (mu + np.exp(0.5 * logvar) * noise)[None], "h": memory, "c": memory}
-            state = {name: values.astype(np.float32) for name, values in state.items()}
-        else:
+        state = self._dream.first_state(1, rng)
+        if frame is not None:
+            memory = {"h": state["h"], "c": state["c"]}
             idle = np.zeros((1, self.code.size), np.float32)
-            empty = {"z": np.zeros((1, self.rnn.latent_size), np.float32)}
-            empty |= {"h": memory, "c": memory}
-            state = self._seen(empty, idle, frame, rng) | {"h": memory, "c": memory}
+            state = self._seen(state, idle, frame, rng) | memory
         return state, self.picture(state)
 
     def follow(
@@ -120,13 +117,12 @@ class Dreamer:
     def step(self, state: State, action: Any, knobs: Knobs, rng: np.random.Generator) -> Dreamt:
         """Dream one step."""
         code = self.code.encode(np.asarray(action))[None].astype(np.float32)
-        choice = rng.gumbel(size=(1, *self._choices)).astype(np.float32)
+        noise = {name: v[None] for name, v in own_noise(self.rnn.mixture, rng).items()}
         if knobs.component is not None:
-            choice[..., knobs.component] += np.float32(FORCED)
-        spread = rng.standard_normal((1, self.rnn.latent_size), np.float32)
+            noise["choice"][..., knobs.component] += np.float32(FORCED)
         own = knobs.temperature if knobs.spread is None else knobs.spread
         heat = np.array([knobs.temperature, own], np.float32)
-        state, seen = self._step(state, code, choice, spread, heat)
+        state, seen = self._step(state, code, noise, heat)
         seen = {name: np.asarray(values)[0] for name, values in seen.items()}
         end = float(seen["end"])
         return Dreamt(
@@ -134,15 +130,11 @@ class Dreamer:
             frame=as_bytes(seen["frame"]),
             reward=float(seen["reward"]),
             end=end,
-            ended=bool(rng.random() < end) and not knobs.endless,
+            ended=bool(noise["end"][0] < end) and not knobs.endless,
             weights=seen["weights"],
             component=int(seen["component"]) if self.joint else None,
             seen=self._counts(seen.get("statements")),
         )
-
-    @property
-    def _choices(self) -> tuple[int, ...]:
-        return (self.components,) if self.joint else (self.rnn.latent_size, self.components)
 
     def picture(self, state: State) -> np.ndarray:
         """Decode a state: `(rows, columns, 3)` uint8."""
@@ -165,13 +157,13 @@ class Dreamer:
             counts[name] += int(logit > threshold)
         return counts
 
-    def _dream(self, state: Any, code: Any, choice: Any, spread: Any, heat: Any) -> tuple:
-        from keras import ops
+    def _foresee(self, state: Any, code: Any, noise: Any, heat: Any) -> tuple:
 
         hidden, cell = self.rnn.step(state["z"], code, [state["h"], state["c"]])
         predicted = self.rnn.predictions(hidden)
         raw = predicted["mixture"]
-        latents, component = self.rnn.mixture.sample(raw, (choice, spread), heat[0], heat[1])
+        noise = noise["choice"], noise["spread"]
+        latents, component = self.rnn.mixture.sample(raw, noise, heat[0], heat[1])
         latents = latents / self.rnn.latent_scale
         weights = ops.softmax(self.rnn.mixture.split(raw)[0])
         frame, nothing = self.vae.decode(latents), ops.zeros(1)
@@ -188,7 +180,6 @@ class Dreamer:
         return {"z": latents, "h": hidden, "c": cell}, seen
 
     def _perceive(self, state: Any, code: Any, frame: Any, noise: Any) -> dict:
-        from keras import ops
 
         hidden, cell = self.rnn.step(state["z"], code, [state["h"], state["c"]])
         mu, logvar = self.vae.encode(frame)

@@ -14,6 +14,9 @@ python -m reverie.rollouts convert doomrnn all --to minari --output_folder datas
         --name doomrnn/all-v0
 python -m reverie.rollouts import datasets/doomrnn/all-v0 --output_folder back
 
+# to LeRobot v3.0, frames as H.264
+python -m reverie.rollouts convert doomrnn all --to lerobot --output_folder lerobot
+
 # npz files of other World Models repositories, videos or folders of pictures with their actions
 python -m reverie.rollouts import record --game carracing --output_folder theirs
 """
@@ -28,6 +31,7 @@ from reverie.games import game_class
 from reverie.rollouts.batches import SIZE, write_batches
 from reverie.rollouts.foreign import Target, find_sources, read_foreign
 from reverie.rollouts.inventory import find_files, lines, summarise
+from reverie.rollouts.lerobot_dataset import to_lerobot
 from reverie.rollouts.merging import merge
 from reverie.rollouts.minari_dataset import METADATA, from_minari, to_minari
 from reverie.rollouts.preview import LONGEST, SHOWN, save_preview
@@ -64,9 +68,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     turn = command("convert", convert, "write rollouts in another format")
     turn.add_argument("game")
     turn.add_argument("folder", type=Path)
-    turn.add_argument("--to", choices=("minari",), required=True)
+    turn.add_argument("--to", choices=("minari", "lerobot"), required=True)
     turn.add_argument("--output_folder", type=Path, required=True)
-    turn.add_argument("--name", help="of the dataset; default: GAME/rollouts-v0")
+    turn.add_argument("--name", help="of a Minari dataset; default: GAME/rollouts-v0")
     take = command("import", take_in, "write rollouts from Minari, npz files, videos or pictures")
     take.add_argument("source", type=Path)
     take.add_argument("--game", help="whose recordings these are; a Minari dataset says it itself")
@@ -98,10 +102,16 @@ def merge_folders(args: argparse.Namespace) -> None:
 
 def convert(args: argparse.Namespace) -> None:
     """Write another format."""
+    paths = find_batches(args.folder, args.game)
+    if args.to == "lerobot":
+        task = f"play {args.game}"
+        count = to_lerobot(paths, args.output_folder, game_class(args.game).fps, task)
+        print(f"{count} episodes in {args.output_folder}")
+        return
     name = args.name or f"{args.game}/rollouts-v0"
     if Path(name).is_absolute() or ".." in Path(name).parts:
         raise InputError(f"--name {name}: a dataset is called like doomrnn/rollouts-v0")
-    count = to_minari(find_batches(args.folder, args.game), args.output_folder, name)
+    count = to_minari(paths, args.output_folder, name)
     print(
         f"{count} episodes in {args.output_folder / name}; "
         f"MINARI_DATASETS_PATH={args.output_folder} lets Minari find them"
