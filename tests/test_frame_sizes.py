@@ -12,8 +12,11 @@ from helpers import ROOT, load_script, run_stage
 
 from reverie.games import game_class, make_game
 from reverie.games.game import FRAME_SHAPE, FRAME_SIZES, frame_options, frame_shape
+from reverie.headers import WeightsHeader
+from reverie.models.detector import Detector
 from reverie.rollouts.policies import chooser
-from reverie.rollouts.storage import find_batches
+from reverie.rollouts.storage import find_batches, read_rows
+from reverie.training.weights import load_network, save_weights
 
 OWN = "bandit:OwnBandit-v0"
 GAMES = {
@@ -119,8 +122,8 @@ def test_procgen_says_what_it_can(capfd):
     code = load_script("01_generate_data.py").main(["heist", "--frame_size", "128"])
     assert code == 2
     assert capfd.readouterr().err == (
-        "error: --frame_size 128: heist shows frames of 64 rows and columns only; leave the flag "
-        "away\n"
+        "error: heist shows frames of 64x64 pixels, not of 128x128; leave --frame_size away, or "
+        "name networks that see such frames\n"
     )
 
 
@@ -140,6 +143,26 @@ def test_the_size_is_recorded_unless_it_is_the_default(size, extra, tmp_path):
     assert tuple(space["shape"]) == frame_shape(options) == (size, size, 3)
     assert frame_options(space["shape"]) == extra
     assert shapes == {(size, size, 3)}
+
+
+@pytest.mark.parametrize("size", [64, 128])
+def test_rows_are_read_as_if_all_were_in_memory(size, tmp_path):
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 256, (2500 if size == 64 else 600, size, size, 3), np.uint8)
+    rows = rng.permutation(len(frames))[:50]
+    with h5py.File(tmp_path / "frames.h5", "w") as file:
+        file["frames"], file["numbers"] = frames, np.arange(len(frames))
+        np.testing.assert_array_equal(read_rows(file["frames"], rows), frames[rows])
+        np.testing.assert_array_equal(read_rows(file["numbers"], rows), rows)
+
+
+def test_a_detector_remembers_the_frames_that_it_judges(tmp_path):
+    path, statements = tmp_path / "detector.h5", [["monsters", least] for least in (1, 2, 3)]
+    notes = {"statements": statements, "thresholds": [0.0] * 3, "accuracy": {}, "floor": {}}
+    header = WeightsHeader("doomrnn", notes=notes)
+    save_weights(path, Detector(3, (96, 96, 3)), header)
+    logits = load_network(path, "Detector")(np.zeros((2, 96, 96, 3), np.float32))
+    assert logits.shape == (2, 3)
 
 
 def test_the_articles_explorer_sees_64():

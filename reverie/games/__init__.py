@@ -207,7 +207,7 @@ def game_options(args: argparse.Namespace, shape: Sequence[int] = FRAME_SHAPE) -
     options |= _env_kwargs(args)
     game = game_class(args.game, options)
     options["time_steps"] = args.time_steps or game.time_steps
-    game.check_frame_size(args.game, shape[0])
+    game.check_frames(args.game, shape)
     options |= frame_options(shape)
     game.check(options)
     return options

@@ -9,7 +9,7 @@ import gymnasium
 import numpy as np
 
 from reverie.artifacts import InputError
-from reverie.networks import FRAME_SHAPE
+from reverie.networks import FRAME_SHAPE, written_size
 
 FRAME_SIZES = (64, 96, 128)  # rows and columns that `--frame_size` offers
 
@@ -98,17 +98,17 @@ class Game(gymnasium.Env):
         """
 
     @classmethod
-    def check_frame_size(cls, name: str, frame_size: int) -> None:
-        """Check that the game can show frames of so many rows and columns.
+    def check_frames(cls, name: str, shape: Sequence[int]) -> None:
+        """Check that the game can show frames of a shape.
 
         Raises:
             InputError: it cannot.
         """
-        if frame_size not in cls.frame_sizes:
-            sizes = ", ".join(map(str, cls.frame_sizes))
+        if tuple(shape) not in [(size, size, 3) for size in cls.frame_sizes]:
+            sizes = " or ".join(f"{size}x{size}" for size in cls.frame_sizes)
             raise InputError(
-                f"--frame_size {frame_size}: {name} shows frames of {sizes} rows and columns only; "
-                "leave the flag away"
+                f"{name} shows frames of {sizes} pixels, not of {written_size(shape)}; leave "
+                "--frame_size away, or name networks that see such frames"
             )
 
     @classmethod

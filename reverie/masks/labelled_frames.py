@@ -22,7 +22,7 @@ from reverie.headers import (
 )
 from reverie.networks import FRAME_SHAPE
 from reverie.rollouts.identity import rollouts_identity
-from reverie.rollouts.storage import iterate_episodes
+from reverie.rollouts.storage import iterate_episodes, read_rows
 
 HOLDOUT = 10  # of ten worlds one is for validation and one for the test
 NEVER = 1_000_000  # steps to a reward that does not come
@@ -346,10 +346,11 @@ def _copy(
     judged: bool,
 ) -> None:
     """Copy frames of an episode to their places, and the truth of what they show."""
-    group["frames"][places] = choice.cut(episode["observations"][:][frames])
+    group["frames"][places] = choice.cut(read_rows(episode["observations"], frames))
     game = game_class(choice.game)
     names = [game.truth, "daylight"]
-    infos = {n: episode["infos"][n][:][frames] for n in names if n in episode.get("infos", ())}
+    recorded = episode.get("infos", {})
+    infos = {name: read_rows(recorded[name], frames) for name in names if name in recorded}
     truth = game.reward_masks(choice.reward, infos, choice.frame_shape)
     shape = (len(group["frames"]), *choice.shape)
     if truth is not None:

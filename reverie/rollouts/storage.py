@@ -18,6 +18,7 @@ from reverie.hdf5 import atomic_hdf5
 from reverie.headers import Refusal, RolloutsHeader, open_hdf5, open_header, write_header
 
 CHUNK = 3 << 18  # bytes of frames that a reader takes at once, 64 frames of 64x64
+READ = 3 << 22  # bytes of frames that are read to choose from
 PACKED = 1 << 16  # bytes that are compressed together
 STEP_KEYS = ("actions", "rewards", "terminations", "truncations")  # one row a step, T an episode
 AGREED = ("env_id", "preprocessing", "observation_space", "action_space")
@@ -272,6 +273,22 @@ def _check_same_game(
                 f"{path}: recorded with {name} {theirs}, but {first} with {ours}; record one of "
                 "them anew, or move it to a folder of its own"
             )
+
+
+def read_rows(dataset: h5py.Dataset, rows: np.ndarray) -> np.ndarray:
+    """Return rows of a dataset in the order asked for, with little more of it in memory.
+
+    Args:
+        dataset: `(N, ...)`.
+        rows: their numbers, in any order.
+    """
+    result = np.empty((len(rows), *dataset.shape[1:]), dataset.dtype)
+    step = frames_in(READ, dataset.shape[1:])
+    for start in range(0, len(dataset), step):
+        inside = np.flatnonzero((rows >= start) & (rows < start + step))
+        if len(inside):
+            result[inside] = dataset[start : start + step][rows[inside] - start]
+    return result
 
 
 def iterate_episodes(paths: list[Path]) -> Iterator[tuple[Path, str, h5py.Group]]:
