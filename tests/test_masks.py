@@ -198,7 +198,7 @@ def test_overlap_on_a_small_example():
     assert numbers["recall"] == pytest.approx(2 / 3)
 
 
-def test_untaught_methods(paths, tmp_path):
+def test_methods_that_are_not_trained(paths, tmp_path):
     moments = open_moments(tmp_path / "moments.h5", paths, Choice("crafter", windowsize=5))
     frames, truth = moments.read("test"), moments.read("test", "truth")
     share = overlap(full_mask(frames) >= 1, truth)["iou"]
