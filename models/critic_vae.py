@@ -1,4 +1,4 @@
-"""A variational autoencoder whose decoder is told what a critic thinks of every place."""
+"""A variational autoencoder whose decoder is conditioned on the values of a local critic."""
 
 from typing import Any
 
@@ -17,11 +17,11 @@ class CriticVAE(keras.Model):
     The loss of a frame is the squared error of its reconstruction, summed, and `kl_weight` times
     the divergence of its latents.
 
-    A decoder that is told one value for the whole frame can ignore it, as that of Critic-VAE
-    (L. Cicek; MineRL) may, because nothing keeps the latents from carrying it too. Here it is told
-    the value of every cell of four pixels, and what it is told costs nothing, while what a latent
-    says is paid for by its divergence. So the latents leave out what the values tell: where the
-    rewarding things are. Told other values, the decoder paints those things or leaves them out.
+    A decoder that is conditioned on one value of the whole frame can ignore it, as that of
+    Critic-VAE (L. Cicek; MineRL) may, because nothing keeps the latents from carrying it too. Here
+    it has the value of every cell of four pixels, which costs nothing, while what a latent
+    says is paid for by its divergence. So the latents leave out what the values say: where the
+    rewarding things are. With other values the decoder paints those things or leaves them out.
 
     Args:
         critic: the configuration of the frozen `LocalCritic`.
@@ -62,29 +62,29 @@ class CriticVAE(keras.Model):
         mu, logvar = self.encoder(ops.cast(frames, "float32") / 255.0)
         return mu, ops.clip(logvar, -10.0, 4.0)
 
-    def told(self, frames: Any) -> Any:
+    def conditions(self, frames: Any) -> Any:
         """Return the critic's values of cells of 4 pixels, `(B, ceil(H / 4), ceil(W / 4), 1)`."""
         values = ops.sigmoid(self.critic.promises(frames))
         return ops.stop_gradient(ops.average_pool(values, 2, padding="same"))
 
-    def decode(self, latents: Any, told: Any) -> Any:
-        """Decode latents `(B, h, w, Z)` and values as `told` returns them into frames in [0, 1]."""
-        return self.decoder([latents, told])
+    def decode(self, latents: Any, conditions: Any) -> Any:
+        """Decode latents `(B, h, w, Z)` and what `conditions` returns into frames in [0, 1]."""
+        return self.decoder([latents, conditions])
 
     def reconstruct(self, frames: Any) -> Any:
         """Reconstruct frames in 0..255 with their own values: `(B, H, W, 3)` in [0, 1]."""
-        return self.decode(self.encode(frames)[0], self.told(frames))
+        return self.decode(self.encode(frames)[0], self.conditions(frames))
 
     def repaint(self, frames: Any, values: Any) -> Any:
         """Reconstruct frames in 0..255 as if all their places had a value of `(B,)`."""
-        told = ops.zeros_like(self.told(frames)) + values[:, None, None, None]
-        return self.decode(self.encode(frames)[0], told)
+        conditions = ops.zeros_like(self.conditions(frames)) + values[:, None, None, None]
+        return self.decode(self.encode(frames)[0], conditions)
 
     def call(self, frames: Any, training: bool = False) -> dict[str, Any]:
         """Reconstruct frames with their own values."""
         mu, logvar = self.encode(frames)
         latents = draw(mu, logvar, self.seed_generator) if training else mu
-        return {"frames": self.decode(latents, self.told(frames)), "mu": mu, "logvar": logvar}
+        return {"frames": self.decode(latents, self.conditions(frames)), "mu": mu, "logvar": logvar}
 
     def compute_loss(
         self,
@@ -119,13 +119,13 @@ def _encoder(rows: int, columns: int, channels: int) -> keras.Model:
 def _decoder(rows: int, columns: int, shape: tuple) -> keras.Model:
     """Unfold channels into pixels, which costs a third of convolutions at the full resolution."""
     latents = keras.Input(shape[1:])
-    told = keras.Input((-(-rows // 4), -(-columns // 4), 1))
+    conditions = keras.Input((-(-rows // 4), -(-columns // 4), 1))
     x = layers.Conv2D(WIDTHS[-1], 3, padding="same", activation="relu")(latents)
-    x = cropped(_unfolded(x, WIDTHS[1], "relu"), *told.shape[1:3])
-    x = layers.Concatenate()([x, told])
+    x = cropped(_unfolded(x, WIDTHS[1], "relu"), *conditions.shape[1:3])
+    x = layers.Concatenate()([x, conditions])
     x = layers.Conv2D(WIDTHS[1], 3, padding="same", activation="relu")(x)
     x = _unfolded(_unfolded(x, WIDTHS[0], "relu"), 3, "sigmoid")
-    return keras.Model([latents, told], cropped(x, rows, columns))
+    return keras.Model([latents, conditions], cropped(x, rows, columns))
 
 
 def _unfolded(x: Any, channels: int, activation: str) -> Any:

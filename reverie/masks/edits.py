@@ -32,7 +32,7 @@ def inject(folder: Path, moments: Moments) -> dict:
     Writes `inject.png` (each row one value, from 0 to 1) and `inject.json`: before and after, what
     the critic thinks a frame is worth and, where there is truth, what share of its pixels the
     network that was taught by exact masks takes for the thing. What the reconstruction alone has
-    lost, it has lost without having been told anything.
+    lost, it has lost without any condition.
 
     Returns:
         `added` and `removed`, each with `critic` and `truth`: means of the frames, `before`, of

@@ -67,8 +67,8 @@ def counterfactual(vae: "CriticVAE") -> Method:
     from keras import ops
 
     def difference(frames):  # noqa: ANN001, ANN202
-        latents, told = vae.encode(frames)[0], vae.told(frames)
-        own, low = vae.decode(latents, told), vae.decode(latents, ops.zeros_like(told))
+        latents, own_values = vae.encode(frames)[0], vae.conditions(frames)
+        own, low = vae.decode(latents, own_values), vae.decode(latents, ops.zeros_like(own_values))
         return ops.mean(ops.abs(own - low), axis=-1)
 
     return in_batches(compiled(difference))

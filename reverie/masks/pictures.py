@@ -19,8 +19,8 @@ TINT = (255, 0, 255)  # of a mask
 
 def repainting(vae: "CriticVAE") -> Callable[[np.ndarray, float], np.ndarray]:
     """Return a function that repaints frames `(N, H, W, 3)` as if all had one value: in [0, 1]."""
-    told = in_batches(compiled(vae.repaint))
-    return lambda frames, value: told(frames, np.full(len(frames), value))
+    repaint = in_batches(compiled(vae.repaint))
+    return lambda frames, value: repaint(frames, np.full(len(frames), value))
 
 
 def reconstruction_strip(vae: "CriticVAE") -> Callable[[np.ndarray], list[np.ndarray]]:

@@ -119,7 +119,7 @@ def repainted_frames(folder: Path, count: int) -> dict[str, np.ndarray]:
     return views(folder, whole)
 
 
-def told_values(folder: Path, count: int) -> dict[str, np.ndarray]:
+def conditioned_values(folder: Path, count: int) -> dict[str, np.ndarray]:
     """Return test frames of low and of high value repainted with values from 0 to 1, by caption."""
     vae, _ = load_run(folder / "vae", "CriticVAE", "train-vae")
     frames = Moments(folder / "moments.h5").read("test")
