@@ -1,9 +1,12 @@
 """Recordings of others become rollouts, or are refused with a line that says why."""
 
+import shlex
+
 import cv2
 import h5py
 import numpy as np
 import pytest
+from helpers import load_script
 
 from reverie.reports.video import save_video
 from reverie.rollouts.__main__ import main
@@ -173,3 +176,14 @@ def test_an_interrupted_import_reads_nothing_twice(tmp_path, monkeypatch):
     take(tmp_path / "in", "doomrnn", tmp_path / "out")
     assert seen == ["0.npz", "1.npz", "2.npz", "2.npz", "3.npz"]
     assert len(episodes(tmp_path / "out", "doomrnn")) == 4
+
+
+def test_stage_2_learns_from_recordings_without_ground_truth(tmp_path):
+    (tmp_path / "in").mkdir()
+    for number in range(3):
+        np.savez(tmp_path / f"in/{number}.npz", obs=frames(), action=np.zeros(T))
+    take(tmp_path / "in", "doomrnn", tmp_path / "out")
+    flags = ["--input_data_folder", tmp_path / "out", "--savefolder", tmp_path / "vae"]
+    numbers = shlex.split("--epochs 1 --batch_size 5 --latent_size 4 --precision float32")
+    assert load_script("02_train_vae.py").main([*map(str, flags), *numbers]) == 0
+    assert (tmp_path / "vae/final_full_vae_weights.h5").exists()

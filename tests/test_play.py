@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import multiprocessing
+import os
+import signal
 import socket
 import struct
 import subprocess
@@ -448,3 +451,13 @@ def test_a_game_without_a_dream_is_played_alone(dreamer, tmp_path):
     assert session.setting.views == ("game",)
     (group,) = [group["actions"][:] for *_, group in iterate_episodes([path])]
     assert (group == 2).all()
+
+
+def test_a_game_whose_process_dies_can_be_begun_anew(session):
+    session.advance()
+    for child in multiprocessing.active_children():
+        os.killpg(child.pid, signal.SIGKILL)
+    with pytest.raises(RuntimeError, match="begin a new episode"):
+        session.advance()
+    session.reset(4)
+    assert session.advance()

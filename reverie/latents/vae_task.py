@@ -128,7 +128,7 @@ def _judge(
 ) -> Callable[[VAE, History], dict]:
     """Return what measures the errors over all pixels and inside the game's objects."""
     masks = None
-    if game.objects:
+    if game.objects and stream.holds(f"infos/{game.truth}"):
         truth = stream.sample(count, f"infos/{game.truth}")
         masks = game.object_masks(truth, stream.frame_shape)
 

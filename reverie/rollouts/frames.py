@@ -117,6 +117,12 @@ class FrameStream:
             for index in order:
                 yield files.read(self.pieces[index])
 
+    def holds(self, name: str) -> bool:
+        """Tell whether all episodes have a dataset; recorded dreams have no ground truth."""
+        episodes = {(piece.path, piece.episode) for piece in self.pieces}
+        with OpenFiles() as files:
+            return all(files.holds(path, episode, name) for path, episode in sorted(episodes))
+
     def sample(self, count: int, name: str = "observations") -> np.ndarray:
         """Return about `count` frames spread evenly over the episodes, the same ones every time.
 
@@ -164,6 +170,12 @@ class OpenFiles:
     def __exit__(self, *_: Any) -> None:
         for file in self._files.values():
             file.close()
+
+    def holds(self, path: Path, episode: str, name: str) -> bool:
+        """Tell whether an episode has a dataset."""
+        if path not in self._files:
+            self._files[path] = h5py.File(path, "r")
+        return name in self._files[path][episode]
 
     def read(self, piece: Piece, name: str = "observations", stride: int = 1) -> np.ndarray:
         """Read every `stride`-th frame of a piece of a dataset.

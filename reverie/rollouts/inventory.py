@@ -77,6 +77,8 @@ def _number(path: Path) -> tuple[str, int]:
 
 def lines(batches: Iterable[BatchSummary]) -> Iterator[str]:
     """Yield a table of batches, their sum, and what is wrong with which file."""
+    batches = list(batches)
+    alone = len({batch.path.parent for batch in batches}) == 1
     rows, sound, faults = [], [], []
     for batch in batches:
         if batch.fault:
@@ -84,7 +86,8 @@ def lines(batches: Iterable[BatchSummary]) -> Iterator[str]:
             continue
         sound.append(batch)
         game, policy = batch.header.game, batch.header.policy
-        rows.append((batch.path.name, game, policy, *_figures([batch])))
+        name = batch.path.name if alone else str(batch.path)
+        rows.append((name, game, policy, *_figures([batch])))
     if len(sound) > 1:
         rows.append(("all", "", "", *_figures(sound)))
     widths = [max(map(len, column)) for column in zip(COLUMNS, *rows)]
