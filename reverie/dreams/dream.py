@@ -37,11 +37,15 @@ class Dreams:
         latents: what was dreamt, the frame it began with first, `(R, T + 1, Z)`.
         weights: of the components, before each dreamt frame, `(R, T, K)`, or `(R, T, Z, K)` of a
             mixture per dimension.
+        ends: predicted probability that each step ends the dream, `(R, T)`.
+        rewards: predicted, `(R, T)`; 0 without a head for them.
         lengths: the step in which the network ended each dream, or T: `(R,)`.
     """
 
     latents: np.ndarray
     weights: np.ndarray
+    ends: np.ndarray
+    rewards: np.ndarray
     lengths: np.ndarray
 
     def components(self) -> np.ndarray:
@@ -122,14 +126,15 @@ class Dream:
             self.options.sigma_temperature,
             component,
         )
-        if self.options.threshold_ends:
-            ends = predicted["termination"] > 0.0
-        else:
-            ends = noise["end"] < ops.sigmoid(predicted["termination"])
+        ends = self._over(ops.sigmoid(predicted["termination"]), noise["end"])
         rewards = predicted.get("reward")
         if rewards is None:
             rewards = ops.zeros_like(predicted["termination"])
         return {"z": latents / self.rnn.latent_scale, "h": hidden, "c": cell}, rewards, ends
+
+    def _over(self, ends: Any, noise: Any) -> Any:
+        """Tell which dreams end, by the probabilities that they do; for tensors and arrays."""
+        return ends > 0.5 if self.options.threshold_ends else noise < ends
 
     def controlled(
         self, policy: Policy, parameters: np.ndarray, rollouts: int, seed: int
@@ -265,7 +270,11 @@ class Dream:
         hidden, cell = map(np.asarray, state)
         begin = {"z": mu[-1][None], "h": hidden, "c": cell}
         begin = {name: np.repeat(values, len(actions), axis=0) for name, values in begin.items()}
-        return self._keep(begin, actions, self._noise_of(actions, seed))
+        return self.onward(begin, actions, seed)
+
+    def onward(self, state: State, actions: np.ndarray, seed: int) -> Dreams:
+        """Dream on from a state of R dreams along the codes of actions `(R, T, A)`."""
+        return self._keep(state, actions, self._noise_of(actions, seed))
 
     def _noise_of(self, actions: np.ndarray, seed: int) -> Noise:
         count, steps = actions.shape[:2]
@@ -299,26 +308,29 @@ class Dream:
             state, record = self._kept(state, part, component)
             records.append(np.asarray(record))
         record = np.concatenate(records)[:steps].transpose(1, 0, 2)
-        cuts = [self.rnn.latent_size, record.shape[-1] - 1]
-        latents, weights, ends = np.split(record, cuts, axis=-1)
+        cuts = [self.rnn.latent_size, record.shape[-1] - 2, record.shape[-1] - 1]
+        latents, weights, ends, rewards = np.split(record, cuts, axis=-1)
         weights = weights.reshape(*weights.shape[:2], *self.rnn.mixture.choices)
         latents = np.concatenate([first[:, None], latents], axis=1)
-        over = ends[..., 0] > 0.5
-        return Dreams(latents, weights, np.where(over.any(1), over.argmax(1) + 1, steps))
+        ends, rewards = ends[..., 0], rewards[..., 0]
+        over = self._over(ends, noise["end"].T)
+        lengths = np.where(over.any(1), over.argmax(1) + 1, steps)
+        return Dreams(latents, weights, ends, rewards, lengths)
 
     def _keep_chunk(self, state: State, given: dict, component: Any) -> tuple[State, Any]:
         """Dream `CHUNK` steps; return the state and what was dreamt, `(CHUNK, R, ...)`."""
         weights = int(np.prod(self.rnn.mixture.choices))
-        shape = (CHUNK, ops.shape(state["z"])[0], self.rnn.latent_size + weights + 1)
+        shape = (CHUNK, ops.shape(state["z"])[0], self.rnn.latent_size + weights + 2)
 
         def body(step: Any, carry: tuple) -> tuple:
             state, record = carry
             now = {name: values[step] for name, values in given.items()}
             lstm, predicted = self._predict(state, now["actions"])
-            state, _, ends = self._draw(lstm, predicted, now, component)
+            state, rewards, _ = self._draw(lstm, predicted, now, component)
             shares = ops.softmax(self.rnn.mixture.split(predicted["mixture"])[0])
             shares = ops.reshape(shares, (ops.shape(state["z"])[0], -1))
-            row = [state["z"], shares, ops.cast(ends, "float32")[:, None]]
+            ends = ops.sigmoid(predicted["termination"])
+            row = [state["z"], shares, ends[:, None], rewards[:, None]]
             row = ops.concatenate(row, axis=-1)
             return state, ops.slice_update(record, (step, 0, 0), row[None])
 

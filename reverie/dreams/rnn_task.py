@@ -8,6 +8,9 @@ import keras
 
 from reverie.artifacts import file_hash
 from reverie.dreams.calibration import calibration, save_calibration
+from reverie.dreams.dream import Dream
+from reverie.dreams.free_running import describe, free_running
+from reverie.dreams.options import DreamOptions
 from reverie.headers import Recorded, WeightsHeader, path_from
 from reverie.latents.storage import Latents
 from reverie.latents.windows import EpisodeStream, OrderedStream, persistence_nats
@@ -150,7 +153,7 @@ def _header(latents: Latents, digest: str, folder: Path) -> WeightsHeader:
 def _reporter(
     path: Path, train: EpisodeStream, held_out: EpisodeStream
 ) -> Callable[[MDNRNN, History], dict]:
-    """Return what scores the best weights beside two baselines, and paints their calibration."""
+    """Return what scores the best weights and their dreams, and paints the calibration."""
 
     def report(rnn: MDNRNN, history: History) -> dict:
         best = min(history, key=lambda row: row["val_loss"])
@@ -162,7 +165,12 @@ def _reporter(
         ends = calibration(rnn, held_out)
         save_calibration(path, ends)
         _print(nats, ends, rnn.latent_size)
-        return {"nats_per_frame": nats, "latent_size": rnn.latent_size} | ends
+        latents = held_out.latents
+        dream = Dream(rnn, *latents.first_frames(), DreamOptions(temperature=1.0))
+        free = free_running(dream, latents, held_out.episodes)
+        print(describe(free))
+        scores = {"nats_per_frame": nats, "latent_size": rnn.latent_size, "free_running": free}
+        return scores | ends
 
     return report
 

@@ -143,7 +143,38 @@ def _rnn(folder: RunFolder) -> list[str]:
         _table(["held-out episodes", "nats per frame", "nats per dimension"], rows),
         _picture(folder.rnn / "curves.png", "Nats per dimension of the next latent"),
         _picture(folder.rnn / "hazard.png", "Calibration of the predicted end of an episode"),
+        *_free_running(scores.get("free_running", {})),
     ]
+
+
+def _free_running(found: dict) -> list[str]:
+    """Return a table of `reverie.dreams.free_running`; runs of earlier versions have none."""
+    if not found:
+        return []
+    rows = [
+        [steps, row["game"], _multiple(row, "latents"), _multiple(row, "dreams")]
+        for steps, row in found.items()
+        if steps != "states"
+    ]
+    return [
+        "<h3>Do free-running dreams end as often as the game?</h3>",
+        _table(
+            [
+                "steps",
+                "ends in the game",
+                "expected on recorded latents ÷ game",
+                "expected in dreams along the recorded actions ÷ game",
+            ],
+            rows,
+        ),
+    ]
+
+
+def _multiple(row: dict, name: str) -> str:
+    if row[name] is None:
+        return "nothing ended"
+    low, high = row[f"{name}_interval"]
+    return f"{row[name]:.2f} [{low:.2f} to {high:.2f}]"
 
 
 def _costs(folder: RunFolder) -> list[str]:
