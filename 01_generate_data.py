@@ -31,7 +31,8 @@ from reverie.cores import usable_cores
 from reverie.flags import artifact, non_negative_int, positive_int, seed
 from reverie.games import add_game_flags, game_class, game_options
 from reverie.games.game import FRAME_SIZES, frame_shape
-from reverie.headers import ControllerHeader, WeightsHeader, find_networks, open_header
+from reverie.headers import ControllerHeader, WeightsHeader, open_header
+from reverie.lineage import find_networks
 from reverie.networks import FRAME_SHAPE, written_size
 from reverie.rollouts.policies import CONTROLLER, POLICIES
 from reverie.rollouts.recording import Player, Recorder, named_player

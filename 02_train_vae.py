@@ -29,8 +29,9 @@ from reverie import flags
 from reverie.artifacts import InputError
 from reverie.backend import start_backend
 from reverie.games import game_class
-from reverie.headers import RolloutsHeader, WeightsHeader, check_frames, open_header
+from reverie.headers import RolloutsHeader, WeightsHeader, open_header
 from reverie.latents.encoding import DEFAULTS
+from reverie.lineage import check_frames
 from reverie.networks import frame_fault
 from reverie.rollouts.storage import find_batches
 from reverie.runs import ROLLOUTS_FOLDER, VAE_FOLDER

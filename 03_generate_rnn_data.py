@@ -31,17 +31,10 @@ import numpy as np
 
 from reverie.artifacts import InputError, file_hash, write_config
 from reverie.flags import non_negative_int, share
-from reverie.headers import (
-    LatentsHeader,
-    RolloutsHeader,
-    WeightsHeader,
-    check_frames,
-    check_trained,
-    open_hdf5,
-    open_header,
-    path_from,
-)
+from reverie.hdf5 import open_hdf5
+from reverie.headers import LatentsHeader, RolloutsHeader, WeightsHeader, open_header, path_from
 from reverie.latents.storage import Latents, merge_latents, write_part
+from reverie.lineage import check_frames, check_trained
 from reverie.locks import owned
 from reverie.rollouts.identity import rollouts_identity
 from reverie.rollouts.storage import (

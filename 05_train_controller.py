@@ -37,7 +37,8 @@ from reverie.cores import usable_cores
 from reverie.dreams.features import FEATURES
 from reverie.dreams.options import DreamOptions
 from reverie.games import add_game_flags, game_class, game_family, game_options
-from reverie.headers import WeightsHeader, open_header, open_networks
+from reverie.headers import WeightsHeader, open_header
+from reverie.lineage import open_networks
 from reverie.locks import owned
 from reverie.rollouts.workers import GameWorkers
 from reverie.runs import CONTROLLER_FOLDER, SCORES

@@ -1,6 +1,7 @@
 """Files that stages hand to each other: written whole or not at all, and identified by a hash."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -9,16 +10,20 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from reverie.processes import Process
 from reverie.runs import CONFIG
 
 # What h5py, NumPy and json raise for a file that is damaged or holds something else.
 UNREADABLE = (OSError, AttributeError, KeyError, RuntimeError, TypeError, ValueError)
+LOCKED = (errno.EAGAIN, errno.EWOULDBLOCK)
+FORBIDDEN = (errno.EACCES, errno.EPERM)
+BROKEN = (errno.EIO, errno.ESTALE, errno.EREMOTEIO, errno.ENXIO)
 FORGOTTEN = 24 * 3600.0  # seconds after which an unfinished file of another machine is nobody's
 PACKAGES = ("keras", "tensorflow", "numpy", "gymnasium", "vizdoom", "cma", "h5py")
 
@@ -35,6 +40,17 @@ class Damaged(InputError):
 
     A file that is locked, forbidden, on a failing disk, or of another game is not damaged.
     """
+
+
+class Refusal:
+    """Says what is wrong with a file, and what mends it."""
+
+    def __init__(self, path: Path, mend: str) -> None:
+        self.path, self.mend = path, mend
+
+    def __call__(self, fault: str) -> NoReturn:
+        """Raise an `InputError` of one line."""
+        raise InputError(f"{self.path}: {fault}; {self.mend}")
 
 
 @contextlib.contextmanager
@@ -194,6 +210,41 @@ def require_file(path: Path, what: str, mend: str) -> Path:
     if not path.is_file():
         raise InputError(f"{path}: no {what} there; {mend}")
     return path
+
+
+@contextlib.contextmanager
+def reading(path: Path, title: str, mend: str) -> Iterator[None]:
+    """Tell apart what goes wrong when the block reads a file.
+
+    Args:
+        path: the file.
+        title: what it should be, with its article if it has one.
+        mend: the command that writes it anew, for the message.
+
+    Raises:
+        InputError: the file is missing, locked by a process that writes it, not to be read by this
+            user, or on a disk that fails.
+        Damaged: it is cut off, or what the block looks for is not as it should be.
+    """
+    require_file(path, bare(title), mend)
+    try:
+        yield
+    except (*UNREADABLE, EOFError, zipfile.BadZipFile) as error:
+        number = getattr(error, "errno", None)
+        if number in LOCKED:
+            fault = "another process has it open to write; wait until that is done"
+        elif number in FORBIDDEN:
+            fault = "no permission to read it; change its mode, or run as its owner"
+        elif number in BROKEN:
+            fault = f"the disk does not give it ({error}); try again, or copy it from elsewhere"
+        else:
+            raise Damaged(f"{path}: damaged, or not {title} ({error}); {mend}") from error
+        raise InputError(f"{path}: {fault}") from error
+
+
+def bare(title: str) -> str:
+    """Return a title without its article."""
+    return title.removeprefix("a ").removeprefix("an ")
 
 
 def write_config(folder: Path, arguments: dict, inputs: dict[str, Path]) -> None:

@@ -1,14 +1,16 @@
-"""HDF5 files that are whole or not there, on a full disk as well."""
+"""HDF5 files: written whole or not at all, on a full disk as well; read with one-line faults."""
 
 import contextlib
 import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import h5py
+import numpy as np
 
-from reverie.artifacts import atomic_path
+from reverie.artifacts import atomic_path, reading
 
 AHEAD = 1 << 24  # bytes
 
@@ -65,3 +67,17 @@ def atomic_hdf5(path: Path, durable: bool = True) -> Iterator[h5py.File]:
                 raise
         if storage.error is not None:
             raise storage.error
+
+
+@contextlib.contextmanager
+def open_hdf5(path: Path, title: str, mend: str) -> Iterator[h5py.File]:
+    """Open an HDF5 file to read; arguments and errors are those of `reading`."""
+    with reading(path, title, mend), h5py.File(path, "r") as file:
+        yield file
+
+
+def plain(value: Any) -> Any:
+    """Turn what h5py returns for an attribute into a plain value of Python."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    return value.decode() if isinstance(value, bytes) else value

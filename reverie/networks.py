@@ -70,6 +70,7 @@ def _local_critic(config: dict) -> dict[str, tuple]:
     return {"conv2d/kernel": (5, 5, 3, config.get("width", 16))}
 
 
+PAIR = [str, int]  # a statement of a detector: what is counted, and from which number on it holds
 PLACES = {"rows": int, "columns": int, "width": int}
 NETWORKS = {
     "VAE": Network(
@@ -199,6 +200,18 @@ def config_fault(name: str, config: dict, shapes: dict[str, tuple]) -> str | Non
             found = f"has shape {shapes[array]}" if array in shapes else "is missing"
             return f"its configuration needs {array} of shape {shape}, which {found}"
     return None
+
+
+def detector_fault(config: dict, notes: dict) -> str | None:
+    """Return what is wrong with what a detector says it judges, None if nothing is."""
+    count = config.get("statements")
+    named = [s for s in notes["statements"] if isinstance(s, list) and [type(p) for p in s] == PAIR]
+    numbers = [t for t in notes["thresholds"] if type(t) in (int, float) and math.isfinite(t)]
+    for name, found in (("statements", named), ("thresholds", numbers)):
+        if not len(found) == len(notes[name]) == count:
+            return f"its {name} are not {count}, or not all of them can be used"
+    whole = all(type(value) is int for value in notes["floor"].values())
+    return None if whole else "its floor is no table of whole numbers"
 
 
 def _setting_fault(name: str, config: dict) -> str | None:

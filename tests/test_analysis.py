@@ -15,7 +15,7 @@ from helpers import ROOT
 
 from reverie.artifacts import InputError, file_hash
 from reverie.controllers.controller import load_controller
-from reverie.headers import find_networks
+from reverie.lineage import find_networks
 from reverie.mixtures.__main__ import main
 from reverie.mixtures.detectors import (
     detection_accuracy,

@@ -23,11 +23,10 @@ from reverie.headers import (
     Recorded,
     RolloutsHeader,
     WeightsHeader,
-    find_networks,
     open_header,
-    open_networks,
     write_header,
 )
+from reverie.lineage import find_networks, open_networks
 from reverie.mixtures import __main__ as mixtures
 from reverie.networks import NETWORKS
 from reverie.reports import export

@@ -11,8 +11,9 @@ from helpers import STAGES, assert_same_rollouts, copy_run, held, load_script, r
 
 from reverie.artifacts import file_hash, read_json_lines
 from reverie.controllers.controller import load_controller
-from reverie.headers import Recorded, RolloutsHeader, WeightsHeader, known_vae, open_header
+from reverie.headers import Recorded, RolloutsHeader, WeightsHeader, open_header
 from reverie.latents.storage import Latents
+from reverie.lineage import known_vae
 from reverie.locks import NAME as LOCK
 from reverie.reports.page import generation_curves, write_report
 from reverie.runs import RunFolder

@@ -13,7 +13,7 @@ from keras import ops
 from reverie.backend import compiled
 from reverie.controllers.controller import Controller, load_controller
 from reverie.dreams.features import join_features
-from reverie.headers import find_networks
+from reverie.lineage import find_networks
 from reverie.models.mdn_rnn import MDNRNN
 from reverie.models.vae import VAE
 from reverie.rollouts.lockstep import play_in_lockstep

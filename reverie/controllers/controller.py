@@ -6,17 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from reverie.artifacts import Refusal
 from reverie.dreams.features import FEATURES, feature_count, join_features
 from reverie.games.actions import ActionCode, describe_space
-from reverie.hdf5 import atomic_hdf5
-from reverie.headers import (
-    ControllerHeader,
-    Refusal,
-    name_networks,
-    open_hdf5,
-    open_header,
-    write_header,
-)
+from reverie.hdf5 import atomic_hdf5, open_hdf5
+from reverie.headers import ControllerHeader, open_header, write_header
+from reverie.lineage import name_networks
 
 MEND = ControllerHeader.mend
 

@@ -18,8 +18,9 @@ from reverie.controllers.controller import load_controller
 from reverie.dreams.options import DreamOptions
 from reverie.games import game_class
 from reverie.games.game import frame_options
-from reverie.headers import WeightsHeader, find_networks, open_header
+from reverie.headers import WeightsHeader, open_header
 from reverie.latents.storage import load_first_frames
+from reverie.lineage import find_networks
 from reverie.rollouts.workers import GameWorkers
 from reverie.stage import conduct
 from reverie.training.weights import load_network

@@ -16,7 +16,7 @@ from reverie.dreams.options import check_count
 from reverie.games import game_class, make_game
 from reverie.games.actions import ActionCode
 from reverie.games.game import frame_options, frame_shape
-from reverie.headers import check_frames, open_networks
+from reverie.lineage import check_frames, open_networks
 from reverie.training.weights import load_network
 
 

@@ -19,8 +19,9 @@ from reverie.backend import compiled, refuse_after_fork
 from reverie.dreams.features import check_features, feature_count, join_features
 from reverie.dreams.options import DreamOptions, check_count
 from reverie.games.actions import ActionCode
-from reverie.headers import WeightsHeader, known_vae, open_header, open_networks
+from reverie.headers import WeightsHeader, open_header
 from reverie.latents.storage import load_first_frames
+from reverie.lineage import known_vae, open_networks
 from reverie.reports.plots import as_bytes
 from reverie.training.weights import load_network
 

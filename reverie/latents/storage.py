@@ -7,16 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from reverie.artifacts import UNREADABLE, Damaged, InputError, atomic_path
+from reverie.artifacts import UNREADABLE, Damaged, InputError, Refusal, atomic_path
 from reverie.games.actions import ActionCode
-from reverie.headers import (
-    LatentsHeader,
-    Refusal,
-    WeightsHeader,
-    header_text,
-    open_hdf5,
-    open_header,
-)
+from reverie.hdf5 import open_hdf5
+from reverie.headers import LatentsHeader, WeightsHeader, header_text, open_header
 from reverie.networks import NETWORKS
 
 FRAME_KEYS = ("mu", "logvar")  # one row a frame, T + 1 an episode; so have the `infos/...`

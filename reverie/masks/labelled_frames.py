@@ -7,19 +7,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from reverie.artifacts import InputError
+from reverie.artifacts import InputError, Refusal
+from reverie.fields import parse
 from reverie.games import game_class
 from reverie.games.game import Game
-from reverie.hdf5 import atomic_hdf5
-from reverie.headers import (
-    LabelledFramesHeader,
-    Refusal,
-    WeightsHeader,
-    open_hdf5,
-    open_header,
-    parse,
-    write_header,
-)
+from reverie.hdf5 import atomic_hdf5, open_hdf5
+from reverie.headers import LabelledFramesHeader, WeightsHeader, open_header, write_header
 from reverie.networks import FRAME_SHAPE
 from reverie.rollouts.identity import rollouts_identity
 from reverie.rollouts.storage import iterate_episodes, read_rows

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from reverie.artifacts import InputError
-from reverie.headers import WeightsHeader, open_networks
+from reverie.headers import WeightsHeader
+from reverie.lineage import open_networks
 from reverie.runs import RNN_WEIGHTS
 
 GAME = "doomrnn"  # situations and events are TakeCover's

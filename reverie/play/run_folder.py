@@ -7,13 +7,8 @@ import h5py
 
 from reverie.artifacts import UNREADABLE, InputError, file_hash
 from reverie.games.actions import ActionCode
-from reverie.headers import (
-    ControllerHeader,
-    Recorded,
-    WeightsHeader,
-    open_header,
-    open_networks,
-)
+from reverie.headers import ControllerHeader, Recorded, WeightsHeader, open_header
+from reverie.lineage import open_networks
 
 MEND = "train one with 02_train_vae.py, 03_generate_rnn_data.py and 04_train_rnn.py"
 

@@ -16,21 +16,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from reverie.artifacts import file_hash, read_json
+from reverie.artifacts import Refusal, file_hash, read_json
 from reverie.flags import artifact
-from reverie.hdf5 import atomic_hdf5
-from reverie.headers import (
-    ControllerHeader,
-    Refusal,
-    WeightsHeader,
-    check_same_vae,
-    find_networks,
-    name_networks,
-    open_hdf5,
-    open_header,
-    open_networks,
-    write_header,
-)
+from reverie.hdf5 import atomic_hdf5, open_hdf5
+from reverie.headers import ControllerHeader, WeightsHeader, open_header, write_header
+from reverie.lineage import check_same_vae, find_networks, name_networks, open_networks
 from reverie.runs import CONFIG, SCORES
 from reverie.stage import conduct
 

@@ -10,7 +10,8 @@ import h5py
 import numpy as np
 
 from reverie.artifacts import UNREADABLE, write_json
-from reverie.headers import RolloutsHeader, open_hdf5, open_header
+from reverie.hdf5 import open_hdf5
+from reverie.headers import RolloutsHeader, open_header
 from reverie.rollouts.storage import AGREED, CHUNK
 from reverie.stage import progress
 

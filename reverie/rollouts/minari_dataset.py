@@ -15,9 +15,10 @@ import gymnasium
 import h5py
 import numpy as np
 
-from reverie.artifacts import UNREADABLE, InputError
+from reverie.artifacts import UNREADABLE, InputError, Refusal
+from reverie.fields import parse
 from reverie.games.actions import space_of
-from reverie.headers import Refusal, RolloutsHeader, header_text, open_header, parse
+from reverie.headers import RolloutsHeader, header_text, open_header
 from reverie.rollouts.batches import write_batch
 from reverie.rollouts.storage import STEP_KEYS, Episode, iterate_episodes
 from reverie.stage import progress, stop_signal

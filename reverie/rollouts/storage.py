@@ -11,11 +11,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from reverie.artifacts import UNREADABLE, InputError
+from reverie.artifacts import UNREADABLE, InputError, Refusal
 from reverie.games.actions import ActionCode
 from reverie.games.episode import Episode
-from reverie.hdf5 import atomic_hdf5
-from reverie.headers import Refusal, RolloutsHeader, open_hdf5, open_header, write_header
+from reverie.hdf5 import atomic_hdf5, open_hdf5
+from reverie.headers import RolloutsHeader, open_header, write_header
 
 CHUNK = 3 << 18  # bytes of frames that a reader takes at once, 64 frames of 64x64
 READ = 3 << 22  # bytes of frames that are read to choose from

@@ -12,8 +12,8 @@ import numpy as np
 
 from reverie.artifacts import InputError
 from reverie.backend import start_backend
-from reverie.hdf5 import atomic_hdf5
-from reverie.headers import WeightsHeader, open_hdf5, open_header, write_header
+from reverie.hdf5 import atomic_hdf5, open_hdf5
+from reverie.headers import WeightsHeader, open_header, write_header
 from reverie.networks import NETWORKS
 
 if TYPE_CHECKING:
