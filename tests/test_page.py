@@ -254,6 +254,19 @@ def test_a_closed_tab_frees_everything(browser, server):
     raise AssertionError("the game's process is still there")
 
 
+def test_the_score_is_the_sum_of_rewards_and_ends_are_shown(page):
+    page.select_option("#player", "fresh_random")
+    page.select_option("#speed", "0")
+    until(page, "!document.getElementById('game-over').hidden")
+    until(page, "!document.getElementById('dream-over').hidden")
+    shown, over = page.inner_text("#game-score"), page.inner_text("#game-over")
+    total = page.evaluate("rows.slice(1).reduce((sum, row) => sum + (row.game?.reward ?? 0), 0)")
+    assert shown == f"step {total}, score {total}"  # one for each step alive
+    assert over == f"over after {total} steps"
+    page.keyboard.press("Backspace")
+    until(page, "document.getElementById('game-over').hidden")
+
+
 def test_touch_on_a_phone(browser, server):
     size = {"width": 375, "height": 700}
     page = open_page(browser, server.url, viewport=size, has_touch=True, is_mobile=True)
