@@ -199,7 +199,7 @@ def assert_same_runs(one: RunFolder, other: RunFolder) -> None:
 
 
 def numbers_of(path: Path) -> list[dict]:
-    return [without_seconds(row) for row in read_json_lines(path)]
+    return [without_seconds(row) for row in read_json_lines(path, "run the test again")]
 
 
 def without_seconds(row: dict) -> dict:
