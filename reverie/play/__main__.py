@@ -46,9 +46,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("what", nargs="?", help="a run folder or a game; default: the shipped Doom")
-    parser.add_argument("--vae_weights", type=Path, help="with --rnn_weights, instead of a folder")
-    parser.add_argument("--rnn_weights", type=Path)
-    parser.add_argument("--controller", type=Path, help="an agent that may play as well")
+    parser.add_argument(
+        "--vae_weights", type=flags.artifact, help="with --rnn_weights, instead of a folder"
+    )
+    parser.add_argument("--rnn_weights", type=flags.artifact)
+    parser.add_argument("--controller", type=flags.artifact, help="an agent that may play as well")
     parser.add_argument("--record_folder", type=Path, default=Path("played"))
     parser.add_argument("--port", type=flags.int_from(0, 65535), default=8642, help="0 for any")
     parser.add_argument("--seed", type=flags.seed, default=0, help="of the first episode")
