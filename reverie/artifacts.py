@@ -24,6 +24,7 @@ UNREADABLE = (OSError, AttributeError, KeyError, RuntimeError, TypeError, ValueE
 LOCKED = (errno.EAGAIN, errno.EWOULDBLOCK)
 FORBIDDEN = (errno.EACCES, errno.EPERM)
 BROKEN = (errno.EIO, errno.ESTALE, errno.EREMOTEIO, errno.ENXIO)
+MARKED = "h5clear"  # HDF5 names it where a file carries the mark of a writer, and gives no errno
 FORGOTTEN = 24 * 3600.0  # seconds after which an unfinished file of another machine is nobody's
 PACKAGES = ("keras", "tensorflow", "numpy", "gymnasium", "vizdoom", "cma", "h5py")
 
@@ -237,6 +238,11 @@ def reading(path: Path, title: str, mend: str) -> Iterator[None]:
             fault = "no permission to read it; change its mode, or run as its owner"
         elif number in BROKEN:
             fault = f"the disk does not give it ({error}); try again, or copy it from elsewhere"
+        elif MARKED in str(error):
+            fault = (
+                "marked as open to write; wait for its writer, or if that was killed, clear the "
+                f"mark with: h5clear -s {path}"
+            )
         else:
             raise Damaged(f"{path}: damaged, or not {title} ({error}); {mend}") from error
         raise InputError(f"{path}: {fault}") from error

@@ -4,6 +4,8 @@ import fcntl
 import json
 import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -569,6 +571,17 @@ def test_a_file_that_another_process_writes_is_not_damaged(place):
         with pytest.raises(InputError, match="another process has it open") as found:
             open_header(place.rollouts, RolloutsHeader)
         assert not isinstance(found.value, Damaged)
+
+
+def test_a_file_whose_writer_was_killed_while_it_was_open_is_not_damaged(tmp_path):
+    path = tmp_path / "doomrnn_0.h5"
+    with h5py.File(path, "w", libver="latest"):  # this format marks files that are open to write
+        pass
+    die = "import h5py, os, sys; f = h5py.File(sys.argv[1], 'a'); f.flush(); os._exit(9)"
+    assert subprocess.run([sys.executable, "-c", die, path]).returncode == 9
+    with pytest.raises(InputError, match=f"marked as open to write.* h5clear -s {path}") as found:
+        open_header(path, RolloutsHeader)
+    assert not isinstance(found.value, Damaged)
 
 
 # Latents.
