@@ -75,12 +75,22 @@ def share(text: str) -> tuple[int, int]:
 def json_object(text: str) -> dict:
     """Parse a JSON object, as in `--env_kwargs '{"continuous": false}'`."""
     try:
-        value = json.loads(text)
-    except ValueError:
+        value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError(f"{text!r} is no JSON object, as '{{\"name\": 1}}' is one")
     return value
+
+
+def _finite(text: str) -> float:
+    """Return a number of JSON, which has no NaN and no infinity, though Python's reader has."""
+    value = float(text)
+    return value if math.isfinite(value) else _refuse(text)
+
+
+def _refuse(text: str) -> float:
+    raise ValueError(text)
 
 
 positive_int = int_from(1)

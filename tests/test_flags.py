@@ -22,6 +22,7 @@ from reverie.seeds import seed_32
         (flags.learning_rate, "0.001", 0.001),
         (flags.share, "0/1", (0, 1)),
         (flags.share, "9/10", (9, 10)),
+        (flags.json_object, '{"size": [1, 2.5e3]}', {"size": [1, 2500.0]}),
         (flags.seed, "12345678901234567890123", 12345678901234567890123),
     ],
 )
@@ -39,6 +40,8 @@ def test_a_number_within_the_limits_is_taken(kind, text, value):
         *((flags.non_negative_float, text) for text in ("-1e-9", "nan", "-inf")),
         *((flags.learning_rate, text) for text in ("nan", "0", "-1", "1e30", "inf")),
         *((flags.seed, text) for text in ("-1", "1.0", "nan")),
+        *((flags.json_object, f'{{"size": {text}}}') for text in ("NaN", "-Infinity", "1e999", "")),
+        (flags.json_object, "[" * 5000),
         *((flags.share, text) for text in ("2/2", "1", "/2", "-1/2", "0/0", "a/b")),
     ],
 )
