@@ -36,6 +36,7 @@ from reverie.lineage import find_networks
 from reverie.networks import FRAME_SHAPE, written_size
 from reverie.rollouts.policies import CONTROLLER, POLICIES
 from reverie.rollouts.recording import Player, Recorder, named_player
+from reverie.rollouts.shares import Evaluator, Shares, add_engine_flags
 from reverie.rollouts.workers import GameWorkers
 from reverie.runs import ROLLOUTS_FOLDER
 from reverie.stage import conduct
@@ -77,6 +78,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     play.add_argument(
         "--workers", type=positive_int, default=usable_cores(), help="games at a time"
     )
+    add_engine_flags(parser)
     add_game_flags(parser)
     return parser.parse_args(argv)
 
@@ -118,6 +120,26 @@ def make_player(args: argparse.Namespace) -> tuple[Player, str]:
     return player, f"{CONTROLLER}{file_hash(path)}"
 
 
+def check_engine(args: argparse.Namespace) -> None:
+    """Check that Ray's evaluators can record this, and name the folder as they see it.
+
+    Raises:
+        InputError: they cannot.
+    """
+    if args.policy not in (*POLICIES, *game_class(args.game).policies):
+        raise InputError("--engine ray: records policies by name; record controllers without it")
+    if args.render:
+        raise InputError("--engine ray: shows no window; leave --render away")
+    args.store_folder = args.store_folder.resolve()
+
+
+def open_workers(args: argparse.Namespace, options: dict) -> GameWorkers | Shares:
+    """Return the games that record: of this machine, or of all nodes of a Ray cluster."""
+    if args.engine == "local":
+        return GameWorkers(args.game, options, args.workers)
+    return Shares(args.ray_address, Evaluator, (args.game, options), args.workers)
+
+
 @conduct
 def main(argv: list[str] | None = None) -> None:
     """Record the batches that are not there yet."""
@@ -127,6 +149,8 @@ def main(argv: list[str] | None = None) -> None:
         raise InputError(f"--render: {args.game} has no window; leave the flag away")
     if args.render and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise InputError("--render: there is no screen here; leave the flag away")
+    if args.engine == "ray":
+        check_engine(args)
     player, policy = make_player(args)
     recorder = Recorder(args.store_folder, args.game, player, policy, args.seed, options)
     args.store_folder.mkdir(parents=True, exist_ok=True)
@@ -139,7 +163,7 @@ def main(argv: list[str] | None = None) -> None:
         print(f"nothing to do: all {len(jobs)} batches lie in {args.store_folder}")
         return
     window = {"render": True} if args.render else {}
-    with GameWorkers(args.game, options | window, args.workers) as workers:
+    with open_workers(args, options | window) as workers:
         for job in todo:
             recorder.record(workers, *job)
     rate = recorder.steps / recorder.seconds

@@ -22,6 +22,10 @@ Writes `<output_folder>/controller.h5` (the mean of the search), `scores.json`, 
     # in the game, on a cluster's node
     python 05_train_controller.py doomrnn --train_in game --workers 64 --generations 1800 \\
         --vae_weights $SCRATCH/vae.h5 --rnn_weights $SCRATCH/rnn.h5 --output_folder $SCRATCH/c
+
+    # in the game, on all nodes of a Ray cluster, 16 games in each evaluator
+    python 05_train_controller.py doomrnn --train_in game --engine ray --workers 16 \\
+        --vae_weights $SCRATCH/vae.h5 --rnn_weights $SCRATCH/rnn.h5 --output_folder $SCRATCH/c
 """
 
 import argparse
@@ -29,7 +33,7 @@ import sys
 from pathlib import Path
 
 from reverie import flags
-from reverie.artifacts import write_config
+from reverie.artifacts import InputError, write_config
 from reverie.backend import start_backend
 from reverie.controllers.controller import load_controller
 from reverie.controllers.options import EvaluationOptions, SearchFiles, SearchOptions
@@ -40,6 +44,7 @@ from reverie.games import add_game_flags, game_class, game_family, game_options
 from reverie.headers import WeightsHeader, open_header
 from reverie.lineage import open_networks
 from reverie.locks import owned
+from reverie.rollouts.shares import EngineOptions, add_engine_flags
 from reverie.rollouts.workers import GameWorkers
 from reverie.runs import CONTROLLER_FOLDER, SCORES
 from reverie.stage import conduct, progress, stop_signal
@@ -90,6 +95,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     score.add_argument(
         "--workers", type=count, default=min(32, 4 * usable_cores()), help="games at a time"
     )
+    add_engine_flags(parser)
     add_game_flags(parser)
     return parser.parse_args(argv)
 
@@ -107,6 +113,8 @@ def main(argv: list[str] | None = None) -> None:
     open_networks(*networks, game=args.game, preprocessing=preprocessing)
     if args.initial_controller:
         load_controller(args.initial_controller)
+    if args.engine == "ray" and args.train_in == "dream":
+        raise InputError("--engine ray: a dream stays in its process; add --train_in game")
     with owned(args.output_folder):
         run(args, options)
 
@@ -123,8 +131,11 @@ def run(args: argparse.Namespace, game_options: dict) -> None:
     start_backend()
     from reverie.controllers.search import Search, check_dream, finish
 
-    with GameWorkers(args.game, game_options, args.workers) as workers:
-        search = Search(args.game, files, workers, game_options, **typed_options(args))
+    options = typed_options(args)
+    with (
+        GameWorkers(args.game, game_options, args.workers) as workers,
+        Search(args.game, files, workers, game_options, **options) as search,
+    ):
         search.resume()
         if result.exists() and search.cma_es.generation >= args.generations:
             print(f"nothing to do: {args.generations} generations are done, scores in {result}")
@@ -146,6 +157,7 @@ def run(args: argparse.Namespace, game_options: dict) -> None:
 def typed_options(args: argparse.Namespace) -> dict:
     """Return the options of search, dream and evaluation that the flags ask for."""
     kinds = {"search": SearchOptions, "dream": DreamOptions, "evaluation": EvaluationOptions}
+    kinds |= {"engine": EngineOptions}
     return {name: flags.filled(kind, args) for name, kind in kinds.items()}
 
 

@@ -8,14 +8,15 @@ BIN    := $(VENV)/bin
 # Where notebooks go with their outputs; `make notebooks NOTEBOOKS=notebooks` stores them.
 NOTEBOOKS ?= $(RUN)/notebooks
 
-.PHONY: help run notebooks agents browser test cluster-test lint bench clean
+.PHONY: help run notebooks agents ray browser test cluster-test lint bench clean
 
 help:
 	@echo "make run    record Doom, learn to dream it, evolve an agent in the dream, score it"
 	@echo "make notebooks   run the notebooks on what make run wrote"
 	@echo "make agents   install Stable-Baselines3, whose agents can learn in dreams"
+	@echo "make ray   install Ray, for games on several machines"
 	@echo "make test   run the tests"
-	@echo "make cluster-test   run the pipeline on a Slurm cluster that it starts here, as root"
+	@echo "make cluster-test   run stages on Slurm and Ray clusters that it starts here, as root"
 	@echo "make lint   check format and style"
 	@echo "make bench  measure, and write the tables of docs/"
 
@@ -26,6 +27,8 @@ notebooks: $(VENV)/.notebooks
 	$(BIN)/python -m reverie.reports.notebooks --run "$(RUN)" --output_folder "$(NOTEBOOKS)"
 
 agents: $(VENV)/.agents
+
+ray: $(VENV)/.ray
 
 # The tests of the page drive a real browser; where there is none they are skipped, and say so.
 browser:
@@ -38,7 +41,7 @@ browser:
 test: $(VENV)/.dev browser
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-cluster-test: $(VENV)/.dev
+cluster-test: $(VENV)/.dev $(VENV)/.ray
 	@tests/cluster/install.sh
 	$(BIN)/python -m pytest tests/cluster
 
@@ -70,6 +73,11 @@ $(VENV)/.notebooks: $(VENV)/.run requirements-notebooks.lock
 $(VENV)/.agents: $(VENV)/.run requirements-agents.lock
 	@echo "== installing Stable-Baselines3 and PyTorch"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-agents.lock
+	@touch $@
+
+$(VENV)/.ray: $(VENV)/.run requirements-ray.lock
+	@echo "== installing Ray"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-ray.lock
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements-dev.lock

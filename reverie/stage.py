@@ -25,7 +25,10 @@ UNWRITABLE = (
 
 
 class Stopped(Exception):
-    """A signal asked the stage to stop, and everything worth keeping has been saved."""
+    """The stage cannot go on for now, and everything worth keeping has been saved.
+
+    The message says why; without one a signal asked it to stop.
+    """
 
 
 class StopSignal:
@@ -61,7 +64,7 @@ def conduct(main: Callable[..., None]) -> Callable[..., int]:
     """Give a script's `main` the exit codes of a stage.
 
     0 when it is done, 2 with one line on standard error for input that cannot be used or a place
-    that cannot be written to, 75 when a signal stopped it after saving.
+    that cannot be written to, 75 when it has stopped after saving: for a signal, say.
     """
 
     @functools.wraps(main)
@@ -79,8 +82,9 @@ def conduct(main: Callable[..., None]) -> Callable[..., int]:
                 raise
             place, reason = error.filename or "the output folder", os.strerror(error.errno)
             return _fail(f"{place}: {reason}; free or choose another folder and run again")
-        except Stopped:
-            print("stopped by a signal; the same command continues", file=sys.stderr)
+        except Stopped as reason:
+            why = str(reason) or "stopped by a signal"
+            print(f"{why}; the same command continues", file=sys.stderr)
             return EXIT_REQUEUE
         return 0
 

@@ -238,6 +238,17 @@ def test_a_run_of_the_rnn_with_other_flags(refused, place):
 # 05
 
 
+def test_a_cluster_is_for_games(refused, place, monkeypatch):
+    lines = {stage: [*line, "--engine", "ray"] for stage, line in commands(place).items()}
+    refused(lines["05"], "--engine ray: a dream stays in its process; add --train_in game")
+    controller = place / "controller" / "controller.h5"
+    line = replaced(lines["01"], "--policy", controller)
+    refused(line, "--engine ray: records policies by name")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    (place / "rollouts" / "doomrnn_1.h5").unlink()
+    refused(lines["01"], "--engine ray: Ray is not installed; run: make ray")
+
+
 def test_what_an_earlier_job_has_not_finished_is_named(refused, place):
     lines, latents = commands(place), place / "vae/rnn_format_data/rnn_training_data.npz"
     (place / "rollouts" / ".doomrnn_2.parts").mkdir()

@@ -151,7 +151,7 @@ def test_tests_reach_into_nothing_private(path):
 # need, heavy modules in what a user starts (scripts and `__main__`, after their checks), and those:
 OPTIONAL = {
     *("IPython", "ale_py", "cma", "gym", "imageio_ffmpeg", "jax", "matplotlib", "minari"),
-    *("nbformat", "papermill", "cv2", "av", "pyarrow"),
+    *("nbformat", "papermill", "cv2", "av", "pyarrow", "ray"),
 }
 LATE = {
     "reverie/backend.py": {"keras", "tensorflow"},

@@ -1,5 +1,6 @@
 """Controllers evaluated in the real game, and policies that do not look beside them."""
 
+import contextlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,8 +12,9 @@ from reverie.dreams.dream import Dream
 from reverie.games.actions import ActionCode
 from reverie.reports.scores import summary
 from reverie.rollouts.policies import OPEN_LOOP, open_loop_codes
+from reverie.rollouts.shares import Shares
 from reverie.rollouts.workers import GameWorkers
-from reverie.stage import progress, stop_signal
+from reverie.stage import Stopped, progress, stop_signal
 
 SURVIVAL_EPISODES = 40  # of each policy; the mean length is then known to a tenth
 
@@ -24,10 +26,18 @@ class GameEvaluator:
         workers: the games.
         agents: who see and remember, one for each worker.
         controller: the shape of the controllers.
+        shares: evaluators on other machines that play the controllers' episodes instead.
     """
 
-    def __init__(self, workers: GameWorkers, agents: Agents, controller: Controller) -> None:
+    def __init__(
+        self,
+        workers: GameWorkers,
+        agents: Agents,
+        controller: Controller,
+        shares: Shares | None = None,
+    ) -> None:
         self.workers, self.agents = workers, ControlledAgents(agents, controller)
+        self.shares = shares
 
     def returns(
         self, parameters: np.ndarray, seeds: list[int], kept: KeptReturns | None = None
@@ -43,22 +53,34 @@ class GameEvaluator:
             `(N, len(seeds))`.
 
         Raises:
-            Stopped: a signal came; what was found is kept.
+            Stopped: a signal came, or no evaluator is left; what was found is kept.
         """
-        jobs = [(row, seed, None) for row in parameters for seed in seeds]
+        jobs = [(row, seed) for row in parameters for seed in seeds]
         results = {} if kept is None else dict(kept.items())
         missing = [job for job in range(len(jobs)) if job not in results]
-        with progress(total=len(jobs), initial=len(results), desc="game") as bar:
-            for index, _, total in play(self.workers, self.agents, [jobs[j] for j in missing]):
+        with (
+            progress(total=len(jobs), initial=len(results), desc="game") as bar,
+            kept_at_stop(kept),
+        ):
+            for index, total in self._totals([jobs[job] for job in missing]):
                 results[missing[index]] = total
                 bar.update()
                 if kept is not None:
-                    kept.add(missing[index], total, save=stop_signal.requested)
+                    kept.add(missing[index], total)
                 stop_signal.check()
         if kept is not None and missing:
             kept.save()  # for a stop before the larger result is written
         ordered = [results[job] for job in range(len(jobs))]
         return np.array(ordered).reshape(len(parameters), len(seeds))
+
+    def _totals(self, jobs: list[tuple[np.ndarray, int]]) -> Iterator[tuple[int, float]]:
+        """Play episodes, parameters and seed of each; yield their numbers and returns."""
+        if self.shares is not None:
+            yield from self.shares.answers("returns", jobs)
+            return
+        played = [(parameters, seed, None) for parameters, seed in jobs]
+        for index, _, total in play(self.workers, self.agents, played):
+            yield index, total
 
     def open_loop(self, policy: str, seeds: list[int]) -> tuple[np.ndarray, np.ndarray]:
         """Play a policy by name on every seed; return returns and lengths `(len(seeds),)`."""
@@ -70,6 +92,17 @@ class GameEvaluator:
         for (seed, _), result in self.workers.map("play", [(s, policy) for s in seeds]):
             stop_signal.check()
             yield seed, result
+
+
+@contextlib.contextmanager
+def kept_at_stop(kept: KeptReturns | None) -> Iterator[None]:
+    """Write what was found if the block is stopped."""
+    try:
+        yield
+    except Stopped:
+        if kept is not None:
+            kept.save()
+        raise
 
 
 def dream_open_loop(

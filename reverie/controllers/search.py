@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from reverie.controllers.agents import Agents
 from reverie.controllers.cma_es import CMAES
 from reverie.controllers.controller import Controller, load_controller, save_controller
 from reverie.controllers.evaluation import GameEvaluator, compare_survival
+from reverie.controllers.evaluators import ControllerEvaluator
 from reverie.controllers.footage import film_agent
 from reverie.controllers.kept_returns import KeptReturns
 from reverie.controllers.options import EvaluationOptions, SearchFiles, SearchOptions
@@ -22,6 +24,7 @@ from reverie.latents.storage import load_first_frames
 from reverie.reports.plots import save_curves
 from reverie.reports.scores import sentence, summary
 from reverie.rollouts.policies import REFERENCES, episode_seeds
+from reverie.rollouts.shares import EngineOptions, Shares
 from reverie.rollouts.workers import GameWorkers
 from reverie.runs import CONTROLLER, METRICS, SCORES
 from reverie.training.weights import load_network
@@ -38,6 +41,7 @@ class Search:
         search: how controllers are searched for.
         dream: how they dream.
         evaluation: how the mean is evaluated.
+        engine: who plays the game: this machine's workers, or Ray's nodes.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class Search:
         search: SearchOptions,
         dream: DreamOptions,
         evaluation: EvaluationOptions,
+        engine: EngineOptions | None = None,
     ) -> None:
         self.game, self.files, self.game_options = (
             game_class(game, game_options),
@@ -68,7 +73,8 @@ class Search:
             ActionCode.from_space(self.game.action_space),
         )
         self.dream = Dream(rnn, *load_first_frames(files.rnn_weights), dream)
-        self.play_in(workers)
+        self.shares = self._open_shares(engine or EngineOptions(), len(workers))
+        self.play_in(workers, self.shares)
         self.cma_es = CMAES(
             files.folder / "evolution.h5",
             self.controller.size,
@@ -80,10 +86,24 @@ class Search:
         )
         self.history: list[dict] = []
 
-    def play_in(self, workers: GameWorkers) -> None:
-        """Play the real game in these workers from now on."""
+    def play_in(self, workers: GameWorkers, shares: Shares | None = None) -> None:
+        """Play the real game in these workers from now on, and controllers on these shares."""
         agents = Agents(self.vae, self.dream.rnn, len(workers))
-        self.evaluator = GameEvaluator(workers, agents, self.controller)
+        self.evaluator = GameEvaluator(workers, agents, self.controller, shares)
+
+    def __enter__(self) -> "Search":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        if self.shares is not None:
+            self.shares.close()
+
+    def _open_shares(self, engine: EngineOptions, workers: int) -> Shares | None:
+        if engine.engine == "local":
+            return None
+        networks = self.files.vae_weights.resolve(), self.files.rnn_weights.resolve()
+        arguments = self.name, self.game_options, networks, self.controller
+        return Shares(engine.ray_address, ControllerEvaluator, arguments, workers)
 
     def _fitness(self) -> dict:
         """Return what decides the fitness of a controller, beside its own parameters."""
