@@ -32,7 +32,7 @@ from reverie import flags
 from reverie.backend import start_backend
 from reverie.games import game_class
 from reverie.headers import RolloutsHeader, open_header
-from reverie.masks.labelled_frames import Choice, Moments, open_moments
+from reverie.masks.labelled_frames import Choice, LabelledFrames, open_labelled_frames
 from reverie.rollouts.storage import find_batches
 from reverie.runs import MASKS_FOLDER, ROLLOUTS_FOLDER
 from reverie.stage import conduct
@@ -80,27 +80,27 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def train(command: str, args: argparse.Namespace, moments: Moments) -> None:
+def train(command: str, args: argparse.Namespace, labelled: LabelledFrames) -> None:
     """Train one network."""
     start_backend()
     from reverie.masks import tasks
 
     options = flags.filled(tasks.MaskOptions, args, critic_epochs=args.crafter_epochs)
     run = command.removeprefix("train-")
-    tasks.train(run, args.savefolder, moments, options, args.new_model, vars(args))
+    tasks.train(run, args.savefolder, labelled, options, args.new_model, vars(args))
 
 
-def finish(command: str, args: argparse.Namespace, moments: Moments) -> None:
+def finish(command: str, args: argparse.Namespace, labelled: LabelledFrames) -> None:
     """Score the masks, or edit frames."""
     from reverie.masks.edits import inject
     from reverie.masks.evaluation import evaluate, table
 
     if command == "evaluate":
-        cell = game_class(args.environment_name).cell_size(moments.choice.frame_shape)
-        print(table([evaluate(args.savefolder, moments, cell)]), end="")
+        cell = game_class(args.environment_name).cell_size(labelled.choice.frame_shape)
+        print(table([evaluate(args.savefolder, labelled, cell)]), end="")
         print(f"scores, table and gallery in {args.savefolder}")
     else:
-        for name, numbers in inject(args.savefolder, moments).items():
+        for name, numbers in inject(args.savefolder, labelled).items():
             print(f"{name}: {numbers}")
 
 
@@ -120,16 +120,16 @@ def main(argv: list[str] | None = None) -> None:
         from reverie.masks.evaluation import compare
 
         return print(compare(args.runs or [args.savefolder]), end="")
-    moments = choose(args)
+    labelled = choose(args)
     names = (*TRAININGS, "evaluate", "inject") if args.command == "all" else (args.command,)
-    if args.command == "all" and not moments.has_truth:
+    if args.command == "all" and not labelled.has_truth:
         names = tuple(name for name in names if name not in ("train-ceiling", "evaluate"))
         print("these rollouts hold no truth: there will be masks, but no scores")
     for name in names:
-        (train if name in TRAININGS else finish)(name, args, moments)
+        (train if name in TRAININGS else finish)(name, args, labelled)
 
 
-def choose(args: argparse.Namespace) -> Moments:
+def choose(args: argparse.Namespace) -> LabelledFrames:
     """Return the frames to work on."""
     game = args.environment_name
     preprocessing = game_class(game).preprocessing
@@ -138,7 +138,7 @@ def choose(args: argparse.Namespace) -> Moments:
     shape = open_header(paths[0], RolloutsHeader).frame_shape
     rest = (args.judged_frames, args.inventory, args.seed, shape)
     choice = Choice(args.environment_name, args.reward, *window, *rest)
-    return open_moments(args.savefolder / "moments.h5", paths, choice)
+    return open_labelled_frames(args.savefolder / "moments.h5", paths, choice)
 
 
 if __name__ == "__main__":

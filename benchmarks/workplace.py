@@ -103,8 +103,8 @@ class Workplace:
         from reverie.models.mdn_rnn import MDNRNN
 
         rnn = MDNRNN(latent_size=64, action_size=1, units=self.size(512, 32))
-        hazard = 1.0 / episode_lengths(self.rollouts()).mean()
+        chance = 1.0 / episode_lengths(self.rollouts()).mean()
         kernel, bias = (np.array(weight) for weight in rnn.head.get_weights())
-        kernel[:, -1], bias[-1] = 0.0, np.log(hazard / (1.0 - hazard))
+        kernel[:, -1], bias[-1] = 0.0, np.log(chance / (1.0 - chance))
         rnn.head.set_weights([kernel, bias])
         return rnn

@@ -1,4 +1,4 @@
-"""A critic: how soon does a frame promise a reward?"""
+"""A critic: how soon does a reward follow a frame?"""
 
 from typing import Any
 
@@ -65,15 +65,15 @@ def _network(rows: int, columns: int, width: int, dropout: float, seed: int) -> 
 
 @keras.saving.register_keras_serializable("reverie")
 class LocalCritic(Classifier):
-    """Values a frame by its most promising area.
+    """The value of a frame is that of its area of highest value.
 
     Every place of the frame, two pixels wide, gets a logit by the 9x9 pixels around it; the mean
     over an area of 8x8 pixels is the area's, and the largest of them all is the frame's. Trained as
     a critic, by the values of whole frames, it has to find out by itself which areas earn them
     (multiple-instance learning; Oquab et al., CVPR 2015, pool by the maximum too). As an area
-    promises the same wherever it is seen, with or without others, the logits of the places mark all
-    that is rewarding and not only what comes next; as its mean counts, they fill the thing instead
-    of standing on its most telling pixel.
+    gets the same logit wherever it is seen, with or without others, the logits of the places mark
+    all that is rewarding and not only what comes next; as its mean counts, they fill the thing
+    instead of standing on its most distinctive pixel.
 
     Args:
         rows: of a frame.
@@ -91,7 +91,7 @@ class LocalCritic(Classifier):
         """Return what rebuilds the network."""
         return {"rows": self.rows, "columns": self.columns, "width": self.width}
 
-    def promises(self, frames: Any, training: bool = False) -> Any:
+    def place_logits(self, frames: Any, training: bool = False) -> Any:
         """Return the logits of places of frames `(B, H, W, 3)` in 0..255, two pixels wide each.
 
         Returns:
@@ -101,7 +101,9 @@ class LocalCritic(Classifier):
 
     def call(self, frames: Any, training: bool = False) -> Any:
         """Return the logits of the values of frames `(B, H, W, 3)` in 0..255, `(B,)` float32."""
-        areas = ops.average_pool(self.promises(frames, training), AREA, strides=1, padding="valid")
+        areas = ops.average_pool(
+            self.place_logits(frames, training), AREA, strides=1, padding="valid"
+        )
         return ops.max(areas, axis=(1, 2, 3))
 
     def value(self, frames: Any) -> Any:
@@ -109,8 +111,8 @@ class LocalCritic(Classifier):
         return ops.sigmoid(self(frames))
 
     def mask(self, frames: Any) -> Any:
-        """Return what pixels of frames `(B, H, W, 3)` in 0..255 promise, `(B, H, W)` in [0, 1]."""
-        pixels = ops.repeat(ops.repeat(self.promises(frames)[..., 0], 2, axis=1), 2, axis=2)
+        """Return the values of pixels of frames `(B, H, W, 3)` in 0..255, `(B, H, W)` in [0, 1]."""
+        pixels = ops.repeat(ops.repeat(self.place_logits(frames)[..., 0], 2, axis=1), 2, axis=2)
         return ops.sigmoid(pixels[:, : self.rows, : self.columns])
 
 

@@ -64,7 +64,7 @@ class CriticVAE(keras.Model):
 
     def conditions(self, frames: Any) -> Any:
         """Return the critic's values of cells of 4 pixels, `(B, ceil(H / 4), ceil(W / 4), 1)`."""
-        values = ops.sigmoid(self.critic.promises(frames))
+        values = ops.sigmoid(self.critic.place_logits(frames))
         return ops.stop_gradient(ops.average_pool(values, 2, padding="same"))
 
     def decode(self, latents: Any, conditions: Any) -> Any:

@@ -14,12 +14,11 @@ class Detector(Classifier):
     """Patches of 4 x 4 pixels and three dense layers, some 540,000 parameters for 64x64 pixels.
 
     Where something is matters as much as what it is, and a decoded frame is smooth: in trials this
-    told monsters and fireballs apart far better than as many strided convolutions, in less time.
+    distinguished monsters and fireballs far better than as many strided convolutions, in less time.
 
     Args:
-        statements: how many yes-or-no statements E are judged.
-        frame_shape: of the frames that are judged, `(rows, columns, 3)`; older weights do not say
-            it.
+        statements: number E of statements, each true or false of a frame.
+        frame_shape: of the frames, `(rows, columns, 3)`; older weights do not say it.
     """
 
     def __init__(
@@ -41,5 +40,5 @@ class Detector(Classifier):
         return {"statements": self.statements, "frame_shape": list(self.frame_shape)}
 
     def call(self, frames: Any, training: bool = False) -> Any:
-        """Judge frames `(B, rows, columns, 3)` in [0, 1]; return logits `(B, E)`."""
+        """Classify frames `(B, rows, columns, 3)` in [0, 1]; return logits `(B, E)`."""
         return self.network(frames)

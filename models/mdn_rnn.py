@@ -36,7 +36,7 @@ class MDNRNN(keras.Model):
         reward_scale: what the reward's error is measured in, such as its standard deviation in the
             data, so that games that count in hundreds learn like those that count in ones.
         termination_weight: factor of the termination's cross-entropy in the loss. Deaths and
-            survivals weigh the same, which keeps the hazard calibrated.
+            survivals weigh the same, which keeps the termination probability calibrated.
         seed: decides the latents that are drawn in training.
     """
 

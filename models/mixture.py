@@ -14,8 +14,8 @@ from keras import ops
 from .distributions import tfd
 
 FORMS = ("joint", "per_dim")
-SIGMA_FLOOR = 0.01  # keeps the density finite when a component sits on one frame
-SIGMA_CEILING = 50.0
+SIGMA_MIN = 0.01  # keeps the density finite when a component sits on one frame
+SIGMA_MAX = 50.0
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,8 @@ class Mixture:
         if self.form == "per_dim":
             logits = ops.reshape(logits, shape)
         means = ops.reshape(raw[..., :count], shape)
-        sigmas = ops.minimum(
-            ops.exp(ops.reshape(raw[..., count : 2 * count], shape)), SIGMA_CEILING
-        )
-        return logits, means, sigmas + SIGMA_FLOOR
+        sigmas = ops.minimum(ops.exp(ops.reshape(raw[..., count : 2 * count], shape)), SIGMA_MAX)
+        return logits, means, sigmas + SIGMA_MIN
 
     def distribution(self, raw: Any) -> Any:
         """Return the distribution of the next latent `(..., Z)`; its densities are in nats."""
@@ -79,7 +77,7 @@ class Mixture:
     def noise(self, count: int, seed: Any) -> tuple[Any, Any]:
         """Draw what `sample` turns into latents, for `count` frames.
 
-        Noise apart from parameters is what lets many controllers dream with the same luck.
+        Noise apart from parameters is what lets many controllers dream with the same noise.
 
         Args:
             count: number of frames.

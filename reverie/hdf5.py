@@ -25,7 +25,7 @@ class _Storage(io.FileIO):
     """
 
     error: OSError | None = None
-    sent = 0  # bytes that the disk has been told of
+    sent = 0  # bytes that the kernel has been asked to write
 
     def write(self, data: memoryview) -> int:
         """Write all of `data`, or remember why not."""

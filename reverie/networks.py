@@ -203,7 +203,7 @@ def config_fault(name: str, config: dict, shapes: dict[str, tuple]) -> str | Non
 
 
 def detector_fault(config: dict, notes: dict) -> str | None:
-    """Return what is wrong with what a detector says it judges, None if nothing is."""
+    """Return what is wrong with what a detector says of its statements, None if nothing is."""
     count = config.get("statements")
     named = [s for s in notes["statements"] if isinstance(s, list) and [type(p) for p in s] == PAIR]
     numbers = [t for t in notes["thresholds"] if type(t) in (int, float) and math.isfinite(t)]

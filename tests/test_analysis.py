@@ -300,7 +300,7 @@ def test_pretrained_weights_belong_together():
 
 
 def parameters(run, masks_run, name, folder):
-    """Return what a notebook is told so that it runs on small artifacts."""
+    """Return the parameters of a notebook with which it runs on small artifacts."""
     world_model = {"vae_weights": run.vae_weights, "rnn_weights": run.rnn_weights}
     looked = world_model | {"rollouts": run.rollouts, "detector": folder / "detector.h5"}
     return {

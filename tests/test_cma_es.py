@@ -77,7 +77,7 @@ def test_other_settings_are_named(tmp_path, other):
         evolution(path, **other).resume()
 
 
-def test_another_judge_is_named(tmp_path):
+def test_another_fitness_is_named(tmp_path):
     path = tmp_path / "e.h5"
     run(CMAES(path, 4, 12, 0.5, 0, {"rnn": "ours", "temperature": 1.0}), 2, save=True)
     CMAES(path, 4, 12, 0.5, 0, {"rnn": "ours", "temperature": 1.0}).resume()

@@ -1,4 +1,4 @@
-"""Dreams: repeatable, the same luck for all, and the compiled loop is the plain one."""
+"""Dreams: repeatable, the same noise for all, and the compiled loop is the plain one."""
 
 import numpy as np
 import pytest

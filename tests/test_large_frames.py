@@ -19,7 +19,7 @@ from reverie.headers import (
     WeightsHeader,
     open_header,
 )
-from reverie.masks.labelled_frames import Moments
+from reverie.masks.labelled_frames import LabelledFrames
 from reverie.rollouts.storage import find_batches
 
 SHAPE = (128, 128, 3)
@@ -117,10 +117,10 @@ def test_environments_show_frames_of_the_size(large):
 
 
 def test_masks_are_of_the_map_in_its_own_cells(large):
-    moments = Moments(large.masks / "moments.h5")
-    assert moments.choice.shape == (7 * 14, 9 * 14)
-    frames, truth = moments.read("test"), moments.read("test", "truth")
-    assert frames.shape[1:3] == truth.shape[1:] == moments.choice.shape
+    labelled = LabelledFrames(large.masks / "moments.h5")
+    assert labelled.choice.shape == (7 * 14, 9 * 14)
+    frames, truth = labelled.read("test"), labelled.read("test", "truth")
+    assert frames.shape[1:3] == truth.shape[1:] == labelled.choice.shape
     cells = truth.reshape(len(truth), 7, 14, 9, 14)
     np.testing.assert_array_equal(cells.any(axis=(2, 4)), cells.all(axis=(2, 4)))
     assert (large.masks / "scores.json").is_file()

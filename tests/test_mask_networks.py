@@ -81,7 +81,7 @@ def test_a_local_critic_marks_what_nobody_showed_it(local, critic):
     assert marked["iou"] > 2 * rough(critic, frames, truth)["iou"]
 
 
-def test_a_local_critic_promises_the_same_wherever_a_thing_stands(local):
+def test_a_local_critic_gives_the_same_logits_wherever_a_thing_stands(local):
     wide = LocalCritic(2 * SIZE, 2 * SIZE, width=8)
     wide.set_weights(local.get_weights())
     frames = np.full((2, 2 * SIZE, 2 * SIZE, 3), 90, np.uint8)

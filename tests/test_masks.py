@@ -18,9 +18,9 @@ from reverie.masks.export import export
 from reverie.masks.labelled_frames import (
     NEVER,
     Choice,
-    Moments,
+    LabelledFrames,
     frame_values,
-    open_moments,
+    open_labelled_frames,
     split_worlds,
     steps_to_reward,
 )
@@ -104,37 +104,37 @@ def test_worlds_are_split_once():
 
 def test_moments_are_balanced_unique_cut_and_true(paths, tmp_path):
     choice = Choice("crafter", windowsize=5, dataset_size=80, judged=50)
-    moments = open_moments(tmp_path / "moments.h5", paths, choice)
-    values = moments.read("train", "values")
-    assert moments.sizes["train"] == len(values) <= 80
+    labelled = open_labelled_frames(tmp_path / "moments.h5", paths, choice)
+    values = labelled.read("train", "values")
+    assert labelled.sizes["train"] == len(values) <= 80
     assert (values > 0).sum() == (values == 0).sum() >= 8
-    frames = moments.read("train")
+    frames = labelled.read("train")
     assert frames.shape[1:] == (49, 63, 3)
-    assert set(np.unique(moments.read("train", "episodes"))) <= {0, 1}
-    assert set(np.unique(moments.read("validation", "episodes"))) == {2}
-    assert set(np.unique(moments.read("test", "episodes"))) == {3}
-    truth = moments.read("test", "truth")
+    assert set(np.unique(labelled.read("train", "episodes"))) <= {0, 1}
+    assert set(np.unique(labelled.read("validation", "episodes"))) == {2}
+    assert set(np.unique(labelled.read("test", "episodes"))) == {3}
+    truth = labelled.read("test", "truth")
     with h5py.File(paths[0]) as file:
         group = file["episode_00003"]
         shown = group["observations"][:, :49, :63]
         trees = group["infos/semantic"][:] == SEMANTIC["tree"]
     assert len(truth) == len(shown)
-    np.testing.assert_array_equal(moments.read("test"), shown)
+    np.testing.assert_array_equal(labelled.read("test"), shown)
     np.testing.assert_array_equal(cell_means(truth, 7) == 1, trees)
     assert trees.any()
 
 
 def test_batches_hold_whole_rows_in_another_order_for_another_seed(paths, tmp_path):
     choice = Choice("crafter", windowsize=5, dataset_size=60)
-    moments = open_moments(tmp_path / "moments.h5", paths, choice)
-    frames, values = moments.read("train"), moments.read("train", "values")
-    batches = list(moments.batches("train", 8, seed=1))
+    labelled = open_labelled_frames(tmp_path / "moments.h5", paths, choice)
+    frames, values = labelled.read("train"), labelled.read("train", "values")
+    batches = list(labelled.batches("train", 8, seed=1))
     assert len(batches) == len(frames) // 8
     rows = {frame.tobytes(): value for frame, value in zip(frames, values)}
     for batch, targets in batches:
         assert [rows[frame.tobytes()] for frame in batch] == targets.tolist()
-    again = list(moments.batches("train", 8, seed=1))
-    other = list(moments.batches("train", 8, seed=2))
+    again = list(labelled.batches("train", 8, seed=1))
+    other = list(labelled.batches("train", 8, seed=2))
     assert all((a[0] == b[0]).all() for a, b in zip(batches, again))
     assert any((a[0] != b[0]).any() for a, b in zip(batches, other))
 
@@ -154,9 +154,9 @@ def test_doom_goes_through_the_same_door(tmp_path):
     recorder = Recorder(tmp_path, "doomrnn", None, "held_random", 0, OPTIONS)
     merge_episodes(parts, path, recorder.header())
     choice = Choice("doomrnn", reward="damage", windowsize=3, dataset_size=6)
-    moments = open_moments(tmp_path / "moments.h5", [path], choice)
-    np.testing.assert_array_equal(moments.read("test", "steps")[:8], [6, 5, 4, 3, 2, 1, 0, NEVER])
-    truth = moments.read("test", "truth")
+    labelled = open_labelled_frames(tmp_path / "moments.h5", [path], choice)
+    np.testing.assert_array_equal(labelled.read("test", "steps")[:8], [6, 5, 4, 3, 2, 1, 0, NEVER])
+    truth = labelled.read("test", "truth")
     assert truth.shape == (13, 64, 64)
     assert truth[:, :8, :8].all()
     assert truth.sum() == 13 * 64
@@ -199,8 +199,8 @@ def test_overlap_on_a_small_example():
 
 
 def test_methods_that_are_not_trained(paths, tmp_path):
-    moments = open_moments(tmp_path / "moments.h5", paths, Choice("crafter", windowsize=5))
-    frames, truth = moments.read("test"), moments.read("test", "truth")
+    labelled = open_labelled_frames(tmp_path / "moments.h5", paths, Choice("crafter", windowsize=5))
+    frames, truth = labelled.read("test"), labelled.read("test", "truth")
     share = overlap(full_mask(frames) >= 1, truth)["iou"]
     assert share == pytest.approx(truth.mean())
     assert 0.0 <= colour_distance(frames).min() < colour_distance(frames).max() <= 1.0
@@ -275,8 +275,8 @@ def test_again_there_is_nothing_to_train(masks_run, gathered, capfd):
 
 
 def test_masks_of_a_picture_and_of_an_episode(masks_run, gathered, tmp_path):
-    moments = Moments(masks_run / "moments.h5")
-    frame = np.pad(moments.read("test")[0], ((0, 15), (0, 1), (0, 0)))
+    labelled = LabelledFrames(masks_run / "moments.h5")
+    frame = np.pad(labelled.read("test")[0], ((0, 15), (0, 1), (0, 0)))
     cv2.imwrite(str(tmp_path / "frame.png"), frame[..., ::-1])
     strip = tmp_path / "strip.png"
     flags = ("masks", "--savefolder", masks_run)
@@ -290,7 +290,7 @@ def test_masks_of_a_picture_and_of_an_episode(masks_run, gathered, tmp_path):
 
 def test_shared_networks_mark_the_same(masks_run, tmp_path):
     frames = np.pad(
-        Moments(masks_run / "moments.h5").read("test")[:4], ((0, 0), (0, 15), (0, 1), (0, 0))
+        LabelledFrames(masks_run / "moments.h5").read("test")[:4], ((0, 0), (0, 15), (0, 1), (0, 0))
     )
     shared = tmp_path / "shared"
     written = export(masks_run, shared)

@@ -6,7 +6,7 @@ from keras import backend, optimizers
 
 from reverie.models.distributions import seed_at
 from reverie.models.mdn_rnn import HEADS, MDNRNN
-from reverie.models.mixture import FORMS, SIGMA_CEILING, SIGMA_FLOOR, Mixture
+from reverie.models.mixture import FORMS, SIGMA_MAX, SIGMA_MIN, Mixture
 
 Z, K = 3, 4
 JIT = backend.backend() == "jax"  # without it JAX runs one operation after the other
@@ -34,7 +34,7 @@ def split(raw, form):
     else:
         means, spreads, logits = (part.reshape(Z, K) for part in (means, spreads, logits))
     weights = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-    return weights, means, np.exp(spreads) + SIGMA_FLOOR
+    return weights, means, np.exp(spreads) + SIGMA_MIN
 
 
 def density_by_hand(raw, latent, form):
@@ -120,7 +120,7 @@ def test_the_two_temperatures_are_apart():
 @pytest.mark.parametrize("form", FORMS)
 def test_sigmas_are_bounded(form):
     mixture = Mixture(Z, K, form)
-    for raw, expected in ((-50.0, SIGMA_FLOOR), (50.0, SIGMA_CEILING + SIGMA_FLOOR)):
+    for raw, expected in ((-50.0, SIGMA_MIN), (50.0, SIGMA_MAX + SIGMA_MIN)):
         sigmas = mixture.split(np.full((1, mixture.parameters), raw, np.float32))[2]
         np.testing.assert_allclose(sigmas, expected, rtol=1e-5)
 
@@ -243,10 +243,10 @@ def test_nats_are_those_of_unscaled_latents():
     latents = rng.standard_normal((3, 7, Z)).astype(np.float32)
     raw = rng.standard_normal((3, 7, plain.mixture.parameters)).astype(np.float32)
     count = Z * K
-    sigmas = np.exp(raw[..., count : 2 * count]) + SIGMA_FLOOR
+    sigmas = np.exp(raw[..., count : 2 * count]) + SIGMA_MIN
     shrunk = raw.copy()
     shrunk[..., :count] *= scale
-    shrunk[..., count : 2 * count] = np.log(scale * sigmas - SIGMA_FLOOR)
+    shrunk[..., count : 2 * count] = np.log(scale * sigmas - SIGMA_MIN)
     before = plain.nats_of(plain.mixture, raw, latents)
     after = scaled.nats_of(scaled.mixture, shrunk, scale * latents)
     np.testing.assert_allclose(after, before, rtol=1e-3, atol=1e-3)

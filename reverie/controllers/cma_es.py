@@ -14,10 +14,10 @@ from reverie.seeds import seed_32
 class CMAES:
     """Searches for the parameters with the highest fitness (CMA-ES, Hansen, from `cma`).
 
-    The search is a function of its seed and of the fitness values it was told, so those are what is
-    saved after every generation: a few kilobytes that hold no code, where pycma's own state is a
-    pickle of megabytes. To continue, the generations are asked and told again, which takes a few
-    hundredths of a second each and restores mean, covariance, step size and random state.
+    The search is a function of its seed and of the fitness values, so those are what is saved after
+    every generation: a few kilobytes that hold no code, where pycma's own state is a pickle of
+    megabytes. To continue, the generations are drawn again and get the saved values, which takes a
+    few hundredths of a second each and restores mean, covariance, step size and random state.
 
     Args:
         path: the file that continues the search.
@@ -104,15 +104,15 @@ class CMAES:
         try:
             with h5py.File(self.path, "r") as file:
                 settings = dict(json.loads(file.attrs["settings"]))
-                told, mean = file["fitness"][:].astype(float), file["mean"][:].astype(float)
+                scored, mean = file["fitness"][:].astype(float), file["mean"][:].astype(float)
         except UNREADABLE as error:
             raise InputError(f"{self.path}: damaged ({error}); {mend}") from error
         if settings != self.settings:
             others = {k: v for k, v in settings.items() if self.settings.get(k) != v}
             raise InputError(f"{self.path}: of a search with {others}; repeat those or {mend}")
-        if told.shape[1:] != (self.settings["population"],) or mean.shape != self.mean.shape:
+        if scored.shape[1:] != (self.settings["population"],) or mean.shape != self.mean.shape:
             raise InputError(f"{self.path}: damaged, its generations have other sizes; {mend}")
-        for fitness in told:
+        for fitness in scored:
             self.ask()
             self.tell(fitness)
         if not np.allclose(self.mean, mean, rtol=1e-6, atol=1e-9):

@@ -24,8 +24,8 @@ class Checked(gymnasium.Wrapper):
         name: what it is called in messages.
 
     Raises:
-        InputError: by `reset` and `step`: the environment returned something that its spaces do not
-            promise, or raised an error. The message names environment, episode, step and field.
+        InputError: by `reset` and `step`: the environment returned something that is not in its
+            spaces, or raised an error. The message names environment, episode, step and field.
     """
 
     def __init__(self, env: gymnasium.Env, name: str) -> None:

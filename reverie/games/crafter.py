@@ -41,7 +41,8 @@ class Crafter(Game):
     Args:
         time_steps: steps after which an episode is truncated.
         frame_size: rows and columns of a frame. After dark the same seed plays out otherwise at
-            another size, because Crafter draws the noise of the night from the world's luck.
+            another size, because Crafter draws the noise of the night from the random
+            generator of the world.
     """
 
     env_id = "CrafterReward-v1"

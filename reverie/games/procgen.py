@@ -46,7 +46,7 @@ class Rules:
 
 
 class Batch:
-    """Several games of one kind that step together, each told which level it plays next.
+    """Several games of one kind that step together, each with the level that it plays next.
 
     Procgen begins the next level in the step that ends one, so a level has to be known before it is
     needed. It is written into the game's saved state, as the range that its number is drawn from.

@@ -1,4 +1,4 @@
-"""The VAE at work: encode many frames, and judge what becomes of them."""
+"""The VAE at work: encode many frames, and evaluate their reconstructions."""
 
 from typing import TYPE_CHECKING
 

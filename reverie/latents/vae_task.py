@@ -1,4 +1,4 @@
-"""The training of the VAE as a task: frames of rollouts, judged on held-out episodes."""
+"""The training of the VAE as a task: frames of rollouts, evaluated on held-out episodes."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -24,8 +24,8 @@ from reverie.training.streams import ArrayStream
 from reverie.training.task import History, Task
 from reverie.training.weights import load_weights
 
-JUDGED = 24_576_000  # bytes of held-out frames to measure errors on, 2,000 frames of 64x64
-JUDGED_BATCH = 100
+EVALUATED = 24_576_000  # bytes of held-out frames to measure errors on, 2,000 frames of 64x64
+EVALUATION_BATCH = 100
 CLIPNORM = 1e4
 
 
@@ -71,8 +71,8 @@ def vae_task(paths: list[Path], game: str, options: VAEOptions, folder: Path) ->
     train, held_out = split_episodes(len(episode_lengths(paths)))
     stream = FrameStream(paths, train, options.batch_size, options.seed)
     held_stream = FrameStream(paths, held_out, 1)
-    count = frames_in(JUDGED, stream.frame_shape)
-    judged = held_stream.sample(count)
+    count = frames_in(EVALUATED, stream.frame_shape)
+    evaluated = held_stream.sample(count)
     header = open_header(paths[0], RolloutsHeader)
     made_by = game_class(game, header.options)
     return Task(
@@ -80,13 +80,13 @@ def vae_task(paths: list[Path], game: str, options: VAEOptions, folder: Path) ->
         weights=VAE_WEIGHTS,
         build=lambda: build(options, stream.sample(count)),
         train=stream,
-        held_out=ArrayStream(judged, batch_size=JUDGED_BATCH),
+        held_out=ArrayStream(evaluated, batch_size=EVALUATION_BATCH),
         identity=_identity(paths, game, options),
         header=WeightsHeader(game, header.preprocessing),
         inputs={path.name: path for path in paths},
         clipnorm=CLIPNORM,
-        judge=_judge(made_by, judged, held_stream, count),
-        paint=_painter(folder / "reconstructions", evenly(judged)),
+        judge=_evaluation(made_by, evaluated, held_stream, count),
+        paint=_painter(folder / "reconstructions", evenly(evaluated)),
         interval_name="vae_weights_{epoch:03d}.h5",
     )
 
@@ -123,7 +123,7 @@ def _identity(paths: list[Path], game: str, options: VAEOptions) -> dict:
     return names | {"game": game, "rollouts": rollouts_identity(paths)}
 
 
-def _judge(
+def _evaluation(
     game: type[Game], frames: np.ndarray, stream: FrameStream, count: int
 ) -> Callable[[VAE, History], dict]:
     """Return what measures the errors over all pixels and inside the game's objects."""
@@ -132,10 +132,10 @@ def _judge(
         truth = stream.sample(count, f"infos/{game.truth}")
         masks = game.object_masks(truth, stream.frame_shape)
 
-    def judge(vae: VAE, _: History) -> dict[str, float]:
+    def evaluate(vae: VAE, _: History) -> dict[str, float]:
         return reconstruction_errors(frames, reconstruct(vae, frames), masks, game.objects)
 
-    return judge
+    return evaluate
 
 
 def _painter(folder: Path, frames: np.ndarray) -> Callable[[VAE, History], None]:

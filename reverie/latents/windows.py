@@ -132,7 +132,7 @@ class OrderedStream:
 
 
 def persistence_nats(train: EpisodeStream, held_out: EpisodeStream) -> float:
-    """Return the nats per frame of "the next latent is this one", the simplest forecast.
+    """Return the nats per frame of the persistence baseline.
 
     Differences between neighbouring drawn latents are taken as independent Gaussians, fitted on the
     training episodes and scored on the held-out ones.

@@ -1,4 +1,4 @@
-"""Frames repainted as if they were worth more or less, and whether that worked."""
+"""Frames repainted with a higher or lower value, and whether that worked."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,7 +7,7 @@ import numpy as np
 
 from reverie.artifacts import InputError, write_json
 from reverie.backend import compiled
-from reverie.masks.labelled_frames import Moments
+from reverie.masks.labelled_frames import LabelledFrames
 from reverie.masks.methods import in_batches, masking
 from reverie.masks.networks import load_run, weights_path
 from reverie.masks.pictures import repainting
@@ -26,13 +26,13 @@ def repainted(vae: "CriticVAE", frames: np.ndarray) -> dict[str, np.ndarray]:
     return {"frame": frames} | {f"value {v}": as_bytes(repaint(frames, v)) for v in LEVELS}
 
 
-def inject(folder: Path, moments: Moments) -> dict:
+def inject(folder: Path, labelled: LabelledFrames) -> dict:
     """Put the thing into test frames of low value and take it out of those of high value.
 
     Writes `inject.png` (each row one value, from 0 to 1) and `inject.json`: before and after, what
-    the critic thinks a frame is worth and, where there is truth, what share of its pixels the
-    network that was taught by exact masks takes for the thing. What the reconstruction alone has
-    lost, it has lost without any condition.
+    value the critic gives a frame and, where there is truth, the share of its pixels in which the
+    supervised upper bound finds the thing. What the reconstruction alone loses, it loses without
+    any condition.
 
     Returns:
         `added` and `removed`, each with `critic` and `truth`: means of the frames, `before`, of
@@ -41,16 +41,15 @@ def inject(folder: Path, moments: Moments) -> dict:
     vae, _ = load_run(folder / "vae", "CriticVAE", "train-vae")
     values, own = in_batches(compiled(vae.critic.value)), in_batches(compiled(vae.reconstruct))
     repaint = repainting(vae)
-    frames = moments.read("test")
-    worth = values(frames)
-    order = np.argsort(worth, kind="stable")
+    frames = labelled.read("test")
+    order = np.argsort(values(frames), kind="stable")
     count = min(EDITED, len(order) // 4)
     if not count:
-        raise InputError(f"{moments.path}: {len(order)} test frames are too few; record more")
-    seers = {"critic": values}
+        raise InputError(f"{labelled.path}: {len(order)} test frames are too few; record more")
+    evaluators = {"critic": values}
     if weights_path(folder / "ceiling").exists():
-        ceiling = masking(load_run(folder / "ceiling", "UNet", "train-ceiling")[0])
-        seers["truth"] = lambda shown: (ceiling(shown) >= 0.5).mean(axis=(1, 2))
+        upper_bound = masking(load_run(folder / "ceiling", "UNet", "train-ceiling")[0])
+        evaluators["truth"] = lambda shown: (upper_bound(shown) >= 0.5).mean(axis=(1, 2))
     result = {}
     for name, rows, value in (("added", order[:count], 1.0), ("removed", order[-count:], 0.0)):
         states = {
@@ -59,8 +58,8 @@ def inject(folder: Path, moments: Moments) -> dict:
             "after": as_bytes(repaint(frames[rows], value)),
         }
         result[name] = {"frames": count} | {
-            seer: {state: float(see(shown).mean()) for state, shown in states.items()}
-            for seer, see in seers.items()
+            evaluator: {state: float(measure(shown).mean()) for state, shown in states.items()}
+            for evaluator, measure in evaluators.items()
         }
     shown = frames[np.concatenate([order[: SHOWN // 2], order[-SHOWN // 2 :]])]
     save_picture(folder / "inject.png", tile(list(repainted(vae, shown).values())))

@@ -7,7 +7,7 @@ import numpy as np
 
 from reverie.artifacts import InputError, read_json, write_json, write_text
 from reverie.games import game_class
-from reverie.masks.labelled_frames import Moments
+from reverie.masks.labelled_frames import LabelledFrames
 from reverie.masks.measures import best_threshold, cell_means, judge
 from reverie.masks.methods import UNTAUGHT, trained_methods
 from reverie.masks.pictures import outlined, tinted
@@ -38,17 +38,17 @@ class Gallery:
     objects: dict[str, np.ndarray]
 
 
-def open_gallery(moments: Moments, part: str) -> Gallery:
+def open_gallery(labelled: LabelledFrames, part: str) -> Gallery:
     """Read `thresholds` or `test`."""
-    frames, truth = moments.read(part), moments.read(part, "truth")
-    dark = moments.read(part, "daylight") < DAYLIGHT if moments.holds(part, "daylight") else None
-    bits = moments.read(part, "objects")
-    kinds = game_class(moments.choice.game).objects
+    frames, truth = labelled.read(part), labelled.read(part, "truth")
+    dark = labelled.read(part, "daylight") < DAYLIGHT if labelled.holds(part, "daylight") else None
+    bits = labelled.read(part, "objects")
+    kinds = game_class(labelled.choice.game).objects
     objects = {kind: (bits & bit).astype(bool) & ~truth for kind, bit in kinds.items()}
     return Gallery(frames, truth, dark, {k: mask for k, mask in objects.items() if mask.any()})
 
 
-def evaluate(folder: Path, moments: Moments, cell: int) -> dict:
+def evaluate(folder: Path, labelled: LabelledFrames, cell: int) -> dict:
     """Score all trained methods and write `scores.json`, `table.md` and the gallery.
 
     Every method is scored as it is and refined by `refined`. Thresholds and radii are those with
@@ -56,7 +56,7 @@ def evaluate(folder: Path, moments: Moments, cell: int) -> dict:
 
     Args:
         folder: holds the networks' runs.
-        moments: frames and truth.
+        labelled: frames and truth.
         cell: pixels of the game's cells, 0 where there are none.
 
     Returns:
@@ -67,9 +67,9 @@ def evaluate(folder: Path, moments: Moments, cell: int) -> dict:
     Raises:
         InputError: there is no truth, or no critic.
     """
-    moments.require_truth()
+    labelled.require_truth()
     methods = trained_methods(folder)
-    known, tested = open_gallery(moments, "thresholds"), open_gallery(moments, "test")
+    known, tested = open_gallery(labelled, "thresholds"), open_gallery(labelled, "test")
     results: dict[str, dict] = {}
     masks = {}
     for name, method in progress(methods.items(), desc="methods"):

@@ -1,4 +1,4 @@
-"""Frames and what they are worth, chosen from rollouts and split by world."""
+"""Frames and their values, chosen from rollouts and split by world."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -20,7 +20,7 @@ from reverie.rollouts.storage import iterate_episodes, read_rows
 HOLDOUT = 10  # of ten worlds one is for validation and one for the test
 NEVER = 1_000_000  # steps to a reward that does not come
 PARTS = ("train", "validation")  # balanced, to learn from
-GALLERIES = ("thresholds", "test")  # every so many frames of the other worlds, to judge masks on
+GALLERIES = ("thresholds", "test")  # every so many frames of the other worlds, to evaluate masks on
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def steps_to_reward(earned: np.ndarray, horizon: int, over: bool) -> np.ndarray:
 
 
 def frame_values(steps: np.ndarray, choice: Choice) -> np.ndarray:
-    """Return what frames are worth: `discount ** steps` within the window, 0 before: float32."""
+    """Return the values of frames: `discount ** steps` within the window, 0 before: float32."""
     near = (steps >= 0) & (steps < choice.windowsize)
     return np.where(near, float(choice.discount) ** np.minimum(steps, NEVER), 0.0).astype(
         np.float32
@@ -130,8 +130,8 @@ def read_choice(path: Path, header: LabelledFramesHeader | WeightsHeader) -> Cho
     return parse(Choice, table, lambda fault: fail(f"in its choice: {fault}"))
 
 
-class Moments:
-    """Frames and their values in one file, written by `write_moments`.
+class LabelledFrames:
+    """Frames and their values in one file, written by `write_labelled_frames`.
 
     Args:
         path: the file.
@@ -198,33 +198,35 @@ class FrameBatches:
     """The batches of a part as a stream to train on.
 
     Args:
-        moments: frames and values.
+        labelled: frames and values.
         part: `train` or `validation`.
         size: frames of a batch.
         targets: the dataset that a batch holds beside the frames.
         seed: decides the order.
     """
 
-    def __init__(self, moments: Moments, part: str, size: int, targets: str, seed: int) -> None:
-        self.moments, self.part, self.size = moments, part, size
+    def __init__(
+        self, labelled: LabelledFrames, part: str, size: int, targets: str, seed: int
+    ) -> None:
+        self.labelled, self.part, self.size = labelled, part, size
         self.targets, self.seed = targets, seed
 
     @property
     def steps_per_epoch(self) -> int:
         """Whole batches in an epoch."""
-        return self.moments.sizes[self.part] // self.size
+        return self.labelled.sizes[self.part] // self.size
 
     def batches(self, epoch: int) -> Iterator[tuple]:
         """Yield frames and targets."""
-        return self.moments.batches(self.part, self.size, self.seed + epoch, self.targets)
+        return self.labelled.batches(self.part, self.size, self.seed + epoch, self.targets)
 
     def weight(self, batch: tuple) -> float:
         """Return the number of frames in a batch."""
         return float(len(batch[0]))
 
 
-def open_moments(path: Path, paths: list[Path], choice: Choice) -> Moments:
-    """Return the moments of some rollouts, chosen anew if the file holds others or is not there."""
+def open_labelled_frames(path: Path, paths: list[Path], choice: Choice) -> LabelledFrames:
+    """Return labelled frames of rollouts, chosen anew if the file has others or is not there."""
     header = LabelledFramesHeader(
         choice.game,
         game_class(choice.game).preprocessing,
@@ -232,14 +234,14 @@ def open_moments(path: Path, paths: list[Path], choice: Choice) -> Moments:
         rollouts_identity(paths),
     )
     if path.exists():
-        moments = Moments(path)
-        if moments.header == header:
-            return moments
-    write_moments(path, paths, choice, header)
-    return Moments(path)
+        labelled = LabelledFrames(path)
+        if labelled.header == header:
+            return labelled
+    write_labelled_frames(path, paths, choice, header)
+    return LabelledFrames(path)
 
 
-def write_moments(
+def write_labelled_frames(
     path: Path, paths: list[Path], choice: Choice, header: LabelledFramesHeader
 ) -> None:
     """Choose frames from rollouts and write them, atomically.
@@ -336,7 +338,7 @@ def _copy(
     group: h5py.Group,
     places: np.ndarray,
     choice: Choice,
-    judged: bool,
+    evaluated: bool,
 ) -> None:
     """Copy frames of an episode to their places, and the truth of what they show."""
     group["frames"][places] = choice.cut(read_rows(episode["observations"], frames))
@@ -349,9 +351,9 @@ def _copy(
     if truth is not None:
         masks = group.require_dataset("truth", shape, bool, chunks=(1, *choice.shape))
         masks[places] = choice.cut(truth)
-    if judged and "daylight" in infos:
+    if evaluated and "daylight" in infos:
         group.require_dataset("daylight", shape[:1], np.float32)[places] = infos["daylight"]
-    if judged and game.truth in infos:
+    if evaluated and game.truth in infos:
         objects = choice.cut(game.object_masks(infos[game.truth], choice.frame_shape))
         group.require_dataset("objects", shape, np.uint8, chunks=(1, *choice.shape))[places] = (
             objects

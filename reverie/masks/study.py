@@ -11,7 +11,7 @@ from reverie.artifacts import InputError, read_json
 from reverie.backend import compiled
 from reverie.masks.edits import repainted
 from reverie.masks.evaluation import compare, gallery_rows, known_mask, open_gallery, read_scores
-from reverie.masks.labelled_frames import Moments
+from reverie.masks.labelled_frames import LabelledFrames
 from reverie.masks.methods import in_batches, trained_methods
 from reverie.masks.networks import load_run
 from reverie.masks.refinement import REFINED
@@ -112,9 +112,9 @@ def others_table(runs: list[dict]) -> "Markdown":
 
 def repainted_frames(folder: Path, count: int) -> dict[str, np.ndarray]:
     """Return test frames, evenly spread, and all that the networks make of them, by caption."""
-    moments = Moments(folder / "moments.h5")
-    chosen = evenly(moments.read("test"), count)
-    whole = np.zeros((len(chosen), *moments.choice.frame_shape), np.uint8)
+    labelled = LabelledFrames(folder / "moments.h5")
+    chosen = evenly(labelled.read("test"), count)
+    whole = np.zeros((len(chosen), *labelled.choice.frame_shape), np.uint8)
     whole[:, : chosen.shape[1], : chosen.shape[2]] = chosen
     return views(folder, whole)
 
@@ -122,17 +122,17 @@ def repainted_frames(folder: Path, count: int) -> dict[str, np.ndarray]:
 def conditioned_values(folder: Path, count: int) -> dict[str, np.ndarray]:
     """Return test frames of low and of high value repainted with values from 0 to 1, by caption."""
     vae, _ = load_run(folder / "vae", "CriticVAE", "train-vae")
-    frames = Moments(folder / "moments.h5").read("test")
-    worth = in_batches(compiled(vae.critic.value))(frames)
-    order = np.argsort(worth, kind="stable")
+    frames = LabelledFrames(folder / "moments.h5").read("test")
+    values = in_batches(compiled(vae.critic.value))(frames)
+    order = np.argsort(values, kind="stable")
     return repainted(vae, frames[np.concatenate([order[: count // 2], order[-count // 2 :]])])
 
 
 def failures(folder: Path) -> dict[str, np.ndarray]:
     """Return good and bad masks of every refined method that learns, the truth outlined."""
-    moments = Moments(folder / "moments.h5")
+    labelled = LabelledFrames(folder / "moments.h5")
     (run,) = read_scores([folder])
-    tested = open_gallery(moments, "test")
+    tested = open_gallery(labelled, "test")
     masks = {}
     for name, method in trained_methods(folder).items():
         known = run["methods"].get(f"{name}{REFINED}")
@@ -146,9 +146,9 @@ def edits_table(folder: Path) -> "Markdown":
     """Show what critic and truth say of frames before and after they were repainted."""
     edits = read_json(folder / "inject.json", "run 06_critic_masks.py inject first")
     rows = [
-        {"frames": f"{numbers['frames']} {name}", "seen by": seer} | numbers[seer]
+        {"frames": f"{numbers['frames']} {name}", "evaluator": evaluator} | numbers[evaluator]
         for name, numbers in edits.items()
-        for seer in numbers
-        if seer != "frames"
+        for evaluator in numbers
+        if evaluator != "frames"
     ]
     return markdown_table(rows)

@@ -1,6 +1,6 @@
 """The training tasks of stage 6: two critics, the critic-VAE, guided masks, and their upper bound.
 
-The upper bound, `ceiling`, is trained by exact masks, which no other network sees.
+The supervised upper bound, `ceiling`, is trained by exact masks, which no other network sees.
 """
 
 import csv
@@ -14,7 +14,7 @@ import numpy as np
 
 from reverie.artifacts import InputError, file_hash, write_text
 from reverie.headers import WeightsHeader, header_table, open_header
-from reverie.masks.labelled_frames import PARTS, FrameBatches, Moments
+from reverie.masks.labelled_frames import PARTS, FrameBatches, LabelledFrames
 from reverie.masks.measures import area_under_curve, balanced_accuracy, best_cut
 from reverie.masks.methods import in_batches
 from reverie.masks.networks import load_run, weights_path
@@ -31,7 +31,7 @@ from reverie.training.task import History, Task, TrainingOptions
 
 LEAST = 4  # frames in a batch: two of high and two of low value
 CLIPNORM = 10.0
-JUDGED = 2000  # frames that the critic's numbers are measured on after every epoch
+EVALUATED = 2000  # frames that the critic's numbers are measured on after every epoch
 FASTER = 4.0  # the local critic is small and normalised
 COLUMNS = {  # of the critic's log, by the metric that they hold
     "epoch": "epoch",
@@ -76,7 +76,7 @@ class MaskOptions:
 def train(
     run: str,
     savefolder: Path,
-    moments: Moments,
+    labelled: LabelledFrames,
     options: MaskOptions,
     new_model: bool = False,
     arguments: dict | None = None,
@@ -86,7 +86,7 @@ def train(
     Args:
         run: `critic`, `local`, `vae`, `masks` or `ceiling`.
         savefolder: of the stage; the run folder is `<savefolder>/<run>`.
-        moments: frames and their values.
+        labelled: the frames and their values.
         options: how.
         new_model: forget an earlier run.
         arguments: flags of the stage, for `config.json`.
@@ -104,22 +104,22 @@ def train(
         arguments=arguments or {},
     )
     folder = savefolder / run
-    fit(TASKS[run](folder, moments, options), folder, training)
+    fit(TASKS[run](folder, labelled, options), folder, training)
 
 
-def critic_task(folder: Path, moments: Moments, options: MaskOptions) -> Task:
+def critic_task(folder: Path, labelled: LabelledFrames, options: MaskOptions) -> Task:
     """Return the training of the critic that sees the frame as a whole."""
     seed = seed_32(options.seed)
-    return _value_task(folder, moments, options, lambda: Critic(*moments.choice.shape, seed=seed))
+    return _value_task(folder, labelled, options, lambda: Critic(*labelled.choice.shape, seed=seed))
 
 
-def local_task(folder: Path, moments: Moments, options: MaskOptions) -> Task:
+def local_task(folder: Path, labelled: LabelledFrames, options: MaskOptions) -> Task:
     """Return the training of the critic that sees one place at a time."""
-    return _value_task(folder, moments, options, lambda: LocalCritic(*moments.choice.shape))
+    return _value_task(folder, labelled, options, lambda: LocalCritic(*labelled.choice.shape))
 
 
 def _value_task(
-    folder: Path, moments: Moments, options: MaskOptions, network: Callable[[], keras.Model]
+    folder: Path, labelled: LabelledFrames, options: MaskOptions, network: Callable[[], keras.Model]
 ) -> Task:
     """Return the training of a critic, which keeps `<game>_critic_training_log.csv`.
 
@@ -127,21 +127,23 @@ def _value_task(
     a reward against the others, all for training and validation worlds. The accuracy's threshold
     is chosen on training frames.
     """
-    log = folder / f"{moments.choice.game}_critic_training_log.csv"
+    log = folder / f"{labelled.choice.game}_critic_training_log.csv"
     return replace(
-        _task(folder, moments, options, _seeded(network, options.seed)),
-        judge=_value_judge(moments),
+        _task(folder, labelled, options, _seeded(network, options.seed)),
+        judge=_value_evaluation(labelled),
         paint=lambda critic, history: write_log(log, history),
     )
 
 
-def _value_judge(moments: Moments) -> Callable[[keras.Model, History], dict[str, float]]:
+def _value_evaluation(
+    labelled: LabelledFrames,
+) -> Callable[[keras.Model, History], dict[str, float]]:
     """Return what measures how well a critic tells frames near to a reward from the others."""
     parts = {"train": "train", "val": "validation"}
-    frames = {name: moments.read(part, "frames", 0, JUDGED) for name, part in parts.items()}
-    near = {name: moments.read(part, "values", 0, JUDGED) > 0 for name, part in parts.items()}
+    frames = {name: labelled.read(part, "frames", 0, EVALUATED) for name, part in parts.items()}
+    near = {name: labelled.read(part, "values", 0, EVALUATED) > 0 for name, part in parts.items()}
 
-    def judge(critic: keras.Model, _: History) -> dict[str, float]:
+    def evaluate(critic: keras.Model, _: History) -> dict[str, float]:
         logits = in_batches(critic.predict_on_batch)
         scores = {name: 1.0 / (1.0 + np.exp(-logits(frames[name]))) for name in parts}
         cut = best_cut(scores["train"], near["train"])
@@ -150,7 +152,7 @@ def _value_judge(moments: Moments) -> Callable[[keras.Model, History], dict[str,
             row[f"{name}_balanced_accuracy"] = balanced_accuracy(scores[name], near[name], cut)
         return row
 
-    return judge
+    return evaluate
 
 
 def write_log(path: Path, history: History) -> None:
@@ -163,9 +165,9 @@ def write_log(path: Path, history: History) -> None:
     write_text(path, text.getvalue())
 
 
-def vae_task(folder: Path, moments: Moments, options: MaskOptions) -> Task:
+def vae_task(folder: Path, labelled: LabelledFrames, options: MaskOptions) -> Task:
     """Return the training of the critic-VAE; it paints the same validation frames every time."""
-    critic_folder = _critic_folder(folder, moments, "local", "LocalCritic")
+    critic_folder = _critic_folder(folder, labelled, "local", "LocalCritic")
 
     def build() -> CriticVAE:
         critic, _ = load_run(critic_folder, "LocalCritic", "train-local")
@@ -175,46 +177,46 @@ def vae_task(folder: Path, moments: Moments, options: MaskOptions) -> Task:
         vae.critic.set_weights(critic.get_weights())
         return vae
 
-    shown = evenly(moments.read("thresholds"))
+    shown = evenly(labelled.read("thresholds"))
 
     def paint(vae: CriticVAE, history: History) -> None:
         path = folder / "reconstructions" / f"epoch_{history[-1]['epoch']:03d}.png"
         save_picture(path, tile(reconstruction_strip(vae)(shown)))
 
-    task = _task(folder, moments, options, build)
+    task = _task(folder, labelled, options, build)
     identity = {"kl_weight": options.kl_weight, "critic": file_hash(weights_path(critic_folder))}
     return replace(task, paint=paint, identity=task.identity | identity)
 
 
-def masks_task(folder: Path, moments: Moments, options: MaskOptions) -> Task:
+def masks_task(folder: Path, labelled: LabelledFrames, options: MaskOptions) -> Task:
     """Return the training of the mask network by the critic."""
-    critic_folder = _critic_folder(folder, moments, "critic", "Critic")
+    critic_folder = _critic_folder(folder, labelled, "critic", "Critic")
 
     def build() -> GuidedMaskNet:
         critic, _ = load_run(critic_folder, "Critic", "train-critic")
         seed = seed_32(options.seed)
         keras.utils.set_random_seed(seed)
-        rows, columns = moments.choice.shape
+        rows, columns = labelled.choice.shape
         net = {"rows": rows, "columns": columns}
         guided = GuidedMaskNet(net, critic.get_config(), options.sparsity, options.live, seed=seed)
         guided.critic.set_weights(critic.get_weights())
         return guided
 
-    task = _task(folder, moments, options, build)
+    task = _task(folder, labelled, options, build)
     identity = {name: getattr(options, name) for name in ("sparsity", "live")}
     identity["critic"] = file_hash(weights_path(critic_folder))
     return replace(task, identity=task.identity | identity)
 
 
-def ceiling_task(folder: Path, moments: Moments, options: MaskOptions) -> Task:
+def upper_bound_task(folder: Path, labelled: LabelledFrames, options: MaskOptions) -> Task:
     """Return the training of a U-Net by the exact masks.
 
     Raises:
         InputError: the rollouts have no truth.
     """
-    moments.require_truth()
-    build = _seeded(lambda: UNet(*moments.choice.shape), options.seed)
-    return _task(folder, moments, options, build, "truth")
+    labelled.require_truth()
+    build = _seeded(lambda: UNet(*labelled.choice.shape), options.seed)
+    return _task(folder, labelled, options, build, "truth")
 
 
 TASKS = {
@@ -222,21 +224,21 @@ TASKS = {
     "local": local_task,
     "vae": vae_task,
     "masks": masks_task,
-    "ceiling": ceiling_task,
+    "ceiling": upper_bound_task,
 }
 
 
 def _task(
     folder: Path,
-    moments: Moments,
+    labelled: LabelledFrames,
     options: MaskOptions,
     build: Callable[[], keras.Model],
     targets: str = "values",
 ) -> Task:
     """Return what all trainings of the stage have in common."""
-    sizes = _batch_sizes(moments, options.batch_size)
+    sizes = _batch_sizes(labelled, options.batch_size)
     streams = [
-        FrameBatches(moments, part, size, targets, seed)
+        FrameBatches(labelled, part, size, targets, seed)
         for part, size, seed in zip(PARTS, sizes, (options.seed, 0))
     ]
     return Task(
@@ -248,10 +250,10 @@ def _task(
         identity={
             "batch_size": options.batch_size,
             "seed": options.seed,
-            "moments": header_table(moments.header),
+            "moments": header_table(labelled.header),
         },
-        header=moments.weights_header(),
-        inputs={"moments": moments.path},
+        header=labelled.weights_header(),
+        inputs={"moments": labelled.path},
         keep="best",
         clipnorm=CLIPNORM,
     )
@@ -267,18 +269,18 @@ def _seeded(network: Callable[[], keras.Model], seed: int) -> Callable[[], keras
     return build
 
 
-def _batch_sizes(moments: Moments, batch_size: int) -> list[int]:
+def _batch_sizes(labelled: LabelledFrames, batch_size: int) -> list[int]:
     """Return the size of batches to train and to validate with, as far as there are frames."""
-    sizes = [min(batch_size, moments.sizes[part]) for part in PARTS]
+    sizes = [min(batch_size, labelled.sizes[part]) for part in PARTS]
     if min(sizes) < LEAST:
         raise InputError(
-            f"{moments.path}: {sizes[0]} frames to train and {sizes[1]} to validate are "
+            f"{labelled.path}: {sizes[0]} frames to train and {sizes[1]} to validate are "
             f"too few, {LEAST} of each are needed; record more episodes"
         )
     return sizes
 
 
-def _critic_folder(folder: Path, moments: Moments, run: str, network: str) -> Path:
+def _critic_folder(folder: Path, labelled: LabelledFrames, run: str, network: str) -> Path:
     """Return the folder of a critic beside the run.
 
     Raises:
@@ -287,7 +289,7 @@ def _critic_folder(folder: Path, moments: Moments, run: str, network: str) -> Pa
     critic_folder = folder.parent / run
     path, mend = weights_path(critic_folder), f"{STAGE_6} train-{run}"
     header = open_header(path, WeightsHeader, network=network, mend=mend)
-    said, expected = moments.header, header.notes.get("rollouts")
+    said, expected = labelled.header, header.notes.get("rollouts")
     if (header.choice, expected) != (said.choice, said.rollouts):
         raise InputError(
             f"{critic_folder}: a critic of other frames or another reward; repeat its flags, or "

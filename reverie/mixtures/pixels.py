@@ -12,7 +12,7 @@ from reverie.mixtures.scenes import Scene
 BRIGHT, DARK, RED = 0.65, 0.2, 0.39
 HORIZON = slice(28, 32)  # rows in which monsters stand
 SKY = slice(0, 28)  # rows above them: what is bright there is an explosion
-TOP = slice(0, 10)  # rows in which a wall is told by its red
+TOP = slice(0, 10)  # rows in which a wall is recognised by its red
 
 
 def pixel_scene(frames: np.ndarray) -> Scene:

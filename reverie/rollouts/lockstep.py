@@ -33,7 +33,7 @@ def play_in_lockstep(
     Args:
         workers: the games; W of them.
         jobs: seed of each episode, and where it is recorded.
-        begin: told the worker and the job's number when an episode begins.
+        begin: is given the worker and the job's number when an episode begins.
         act: actions of all workers from their frames `(W, rows, columns, 3)` uint8; the array is
             written over after the call. Those of workers without an episode are of no account.
         longest: steps after which an episode is left.

@@ -216,7 +216,7 @@ def _clear(folder: Path) -> None:
 
 
 def _check_ours(path: Path) -> None:
-    """Check that a damaged file was written by this stage as far as that can be told.
+    """Check that a damaged file was written by this stage as far as that can be known.
 
     Raises:
         InputError: it is not HDF5 at all, and not one whose beginning a power cut has emptied.
