@@ -11,9 +11,10 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 from reverie.processes import Process
@@ -253,18 +254,25 @@ def bare(title: str) -> str:
     return title.removeprefix("a ").removeprefix("an ")
 
 
-def write_config(folder: Path, arguments: dict, inputs: dict[str, Path]) -> None:
+def write_config(
+    folder: Path,
+    arguments: dict,
+    inputs: dict[str, Path],
+    hashes: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Write `config.json` of a run: what was run, with which versions, on which inputs.
 
     Args:
         folder: the run folder.
         arguments: the stage's parsed flags.
         inputs: files that decide the result; their hashes are kept.
+        hashes: those that are known already, by the name of the input.
     """
+    found = {name: hashes.get(name) or file_hash(path) for name, path in inputs.items()}
     config = {
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "arguments": arguments,
-        "inputs": {name: {"path": path, "hash": file_hash(path)} for name, path in inputs.items()},
+        "inputs": {name: {"path": path, "hash": found[name]} for name, path in inputs.items()},
         "python": sys.version.split()[0],
         "packages": {name: _version(name) for name in PACKAGES},
         "git_revision": _git_revision(),

@@ -75,15 +75,17 @@ def vae_task(paths: list[Path], game: str, options: VAEOptions, folder: Path) ->
     evaluated = held_stream.sample(count)
     header = open_header(paths[0], RolloutsHeader)
     made_by = game_class(game, header.options)
+    rollouts = rollouts_identity(paths)
     return Task(
         name=f"{options.architecture} VAE",
         weights=VAE_WEIGHTS,
         build=lambda: build(options, stream.sample(count)),
         train=stream,
         held_out=ArrayStream(evaluated, batch_size=EVALUATION_BATCH),
-        identity=_identity(paths, game, options),
+        identity=_identity(options) | {"game": game, "rollouts": rollouts},
         header=WeightsHeader(game, header.preprocessing),
         inputs={path.name: path for path in paths},
+        hashes=rollouts,
         clipnorm=CLIPNORM,
         judge=_evaluation(made_by, evaluated, held_stream, count),
         paint=_painter(folder / "reconstructions", evenly(evaluated)),
@@ -115,12 +117,12 @@ def build(options: VAEOptions, frames: np.ndarray) -> VAE:
     return vae
 
 
-def _identity(paths: list[Path], game: str, options: VAEOptions) -> dict:
+def _identity(options: VAEOptions) -> dict:
     names = asdict(options)
     del names["precision"]  # it may depend on the machine
     if options.initial_weights:
         names["initial_weights"] = file_hash(options.initial_weights)
-    return names | {"game": game, "rollouts": rollouts_identity(paths)}
+    return names
 
 
 def _evaluation(

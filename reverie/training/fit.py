@@ -51,7 +51,7 @@ def fit(task: Task, folder: Path, options: TrainingOptions) -> dict:
             print(f"nothing to do: {task.name} is trained already, weights in {run.weights}")
             return read_json(run.scores, AGAIN)
         run.scores.unlink(missing_ok=True)
-        write_config(run.folder, options.arguments, task.inputs)
+        write_config(run.folder, options.arguments, task.inputs, task.hashes)
         run.start()
         while run.epochs_left():
             run.train_epoch()

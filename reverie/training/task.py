@@ -46,6 +46,7 @@ class Task:
         header: what the file of the weights says, without the network's name and configuration.
         arrays: what that file holds beside the weights.
         inputs: files that decide the result, for `config.json`.
+        hashes: of those inputs that have been read already, by their names.
         keep: the weights of the epoch with the best held-out loss, or those of the last one.
         clipnorm: largest norm of all gradients together; None for no limit.
         carried_rows: rows of a batch whose recurrent state goes on into the next batch, see
@@ -68,6 +69,7 @@ class Task:
     header: WeightsHeader
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     inputs: dict[str, Path] = field(default_factory=dict)
+    hashes: dict[str, str] = field(default_factory=dict)
     keep: Literal["best", "last"] = "last"
     clipnorm: float | None = None
     carried_rows: int = 0
