@@ -126,7 +126,7 @@ def check_engine(args: argparse.Namespace) -> None:
     Raises:
         InputError: they cannot.
     """
-    if args.policy not in (*POLICIES, *game_class(args.game).policies):
+    if args.policy not in (*POLICIES, *game_class(args.game, vars(args)).policies):
         raise InputError("--engine ray: records policies by name; record controllers without it")
     if args.render:
         raise InputError("--engine ray: shows no window; leave --render away")

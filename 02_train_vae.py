@@ -28,12 +28,11 @@ from pathlib import Path
 from reverie import flags
 from reverie.artifacts import InputError
 from reverie.backend import start_backend
-from reverie.games import game_class
 from reverie.headers import RolloutsHeader, WeightsHeader, open_header
 from reverie.latents.encoding import DEFAULTS
 from reverie.lineage import check_frames
 from reverie.networks import frame_fault
-from reverie.rollouts.storage import find_batches
+from reverie.rollouts.storage import find_batches, recorded_game
 from reverie.runs import ROLLOUTS_FOLDER, VAE_FOLDER
 from reverie.stage import conduct
 from reverie.training.weights import check_initial
@@ -77,8 +76,7 @@ def check(args: argparse.Namespace) -> list[Path]:
     batches = args.start_batch, args.max_batch
     paths = find_batches(args.input_data_folder, args.environment_name, *batches)
     header = open_header(paths[0], RolloutsHeader)
-    preprocessing = game_class(args.environment_name, header.options).preprocessing
-    open_header(paths[0], RolloutsHeader, preprocessing=preprocessing)  # the others agree with it
+    preprocessing = recorded_game(paths).preprocessing
     shape = header.frame_shape
     if fault := frame_fault(args.architecture, shape):
         raise InputError(

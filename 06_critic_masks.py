@@ -30,10 +30,9 @@ from pathlib import Path
 
 from reverie import flags
 from reverie.backend import start_backend
-from reverie.games import game_class
 from reverie.headers import RolloutsHeader, open_header
 from reverie.masks.labelled_frames import Choice, LabelledFrames, open_labelled_frames
-from reverie.rollouts.storage import find_batches
+from reverie.rollouts.storage import find_batches, recorded_game
 from reverie.runs import MASKS_FOLDER, ROLLOUTS_FOLDER
 from reverie.stage import conduct
 
@@ -96,7 +95,7 @@ def finish(command: str, args: argparse.Namespace, labelled: LabelledFrames) -> 
     from reverie.masks.evaluation import evaluate, table
 
     if command == "evaluate":
-        cell = game_class(args.environment_name).cell_size(labelled.choice.frame_shape)
+        cell = labelled.choice.made_by.cell_size(labelled.choice.frame_shape)
         print(table([evaluate(args.savefolder, labelled, cell)]), end="")
         print(f"scores, table and gallery in {args.savefolder}")
     else:
@@ -131,13 +130,13 @@ def main(argv: list[str] | None = None) -> None:
 
 def choose(args: argparse.Namespace) -> LabelledFrames:
     """Return the frames to work on."""
-    game = args.environment_name
-    preprocessing = game_class(game).preprocessing
-    paths = find_batches(args.input_data_folder, game, preprocessing=preprocessing)
+    paths = find_batches(args.input_data_folder, args.environment_name)
+    recorded_game(paths)  # refuses frames that this version would make differently
     window = (args.crafter_windowsize, args.crafter_dataset_size, args.discount)
-    shape = open_header(paths[0], RolloutsHeader).frame_shape
-    rest = (args.judged_frames, args.inventory, args.seed, shape)
-    choice = Choice(args.environment_name, args.reward, *window, *rest)
+    header = open_header(paths[0], RolloutsHeader)
+    rest = (args.judged_frames, args.inventory, args.seed, header.frame_shape)
+    env_kwargs = header.options.get("env_kwargs", {})
+    choice = Choice(args.environment_name, args.reward, *window, *rest, env_kwargs)
     return open_labelled_frames(args.savefolder / "moments.h5", paths, choice)
 
 

@@ -11,6 +11,7 @@ from helpers import load_script, run_stage
 
 from reverie.artifacts import InputError
 from reverie.games import game_class, make_game
+from reverie.rollouts.__main__ import main as look_after
 
 OPTIONS = {"heist": {"num_levels": 0, "start_level": 0, "distribution_mode": "easy"}}
 FAULTS = {
@@ -104,6 +105,20 @@ def test_arguments_of_an_environment_are_recorded(tmp_path):
     assert load_script("02_train_vae.py").main([str(flag) for flag in flags]) == 0
     with pytest.raises(InputError, match=r"its constructor raised TypeError: .*'actions'"):
         game_class("odd:Sided-v0")
+
+
+def test_tools_start_an_environment_with_its_recorded_arguments(tmp_path):
+    flags = ["odd:Sided-v0", "--store_folder", tmp_path, "--env_kwargs", '{"actions": 5}']
+    flags += ["--total_episodes", 4, "--workers", 1, "--time_steps", 30]
+    assert load_script("01_generate_data.py").main([str(flag) for flag in flags]) == 0
+    film = str(tmp_path / "film.mp4")
+    assert look_after(["preview", "odd:Sided-v0", str(tmp_path), "--output", film]) == 0
+    stage = load_script("06_critic_masks.py")
+    flags = ["evaluate", "--environment_name", "odd:Sided-v0", "--input_data_folder", tmp_path]
+    flags += ["--savefolder", tmp_path, "--reward", "reward", "--crafter-windowsize", 2]
+    chosen = stage.choose(stage.parse_args([str(flag) for flag in flags]))
+    assert chosen.choice.env_kwargs == {"actions": 5}
+    assert chosen.read("test").shape[1:] == (64, 64, 3)
 
 
 @pytest.mark.parametrize(

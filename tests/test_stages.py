@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -16,6 +17,7 @@ from reverie.latents.storage import Latents
 from reverie.lineage import known_vae
 from reverie.locks import NAME as LOCK
 from reverie.reports.page import generation_curves, write_report
+from reverie.rollouts.identity import rollouts_identity
 from reverie.runs import RunFolder
 
 VERBATIM = {
@@ -167,8 +169,10 @@ def check_run_folder(folder):
     config = json.loads((folder / "config.json").read_text())
     assert config["command"].split()[0] in STAGES
     assert config["inputs"]
-    for entry in config["inputs"].values():
-        assert entry["hash"] == file_hash(entry["path"])
+    for name, entry in config["inputs"].items():
+        path = Path(entry["path"])
+        is_batch = name == path.name
+        assert entry["hash"] == (rollouts_identity([path])[name] if is_batch else file_hash(path))
     assert list(folder.glob("logs/*tfevents*")) or not (folder / "checkpoint.h5").exists()
     assert not [p.name for p in folder.rglob(".*.tmp")]
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from reverie.artifacts import InputError, read_json, write_json, write_text
-from reverie.games import game_class
 from reverie.masks.labelled_frames import LabelledFrames
 from reverie.masks.measures import best_threshold, cell_means, judge
 from reverie.masks.methods import UNTAUGHT, trained_methods
@@ -43,7 +42,7 @@ def open_gallery(labelled: LabelledFrames, part: str) -> Gallery:
     frames, truth = labelled.read(part), labelled.read(part, "truth")
     dark = labelled.read(part, "daylight") < DAYLIGHT if labelled.holds(part, "daylight") else None
     bits = labelled.read(part, "objects")
-    kinds = game_class(labelled.choice.game).objects
+    kinds = labelled.choice.made_by.objects
     objects = {kind: (bits & bit).astype(bool) & ~truth for kind, bit in kinds.items()}
     return Gallery(frames, truth, dark, {k: mask for k, mask in objects.items() if mask.any()})
 

@@ -1,7 +1,7 @@
 """Frames and their values, chosen from rollouts and split by world."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import h5py
@@ -37,6 +37,7 @@ class Choice:
         inventory: keep the parts of the frame that tell of the player.
         seed: decides which frames and in what order.
         frame_shape: of the recorded frames.
+        env_kwargs: arguments that the environment was started with.
     """
 
     game: str
@@ -48,18 +49,25 @@ class Choice:
     inventory: bool = False
     seed: int = 0
     frame_shape: tuple[int, ...] = FRAME_SHAPE
+    env_kwargs: dict = field(default_factory=dict)
+
+    @property
+    def made_by(self) -> type[Game]:
+        """The game as it was recorded."""
+        return game_class(self.game, {"env_kwargs": self.env_kwargs})
 
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns of what is kept of a frame."""
         if self.inventory:
             return self.frame_shape[:2]
-        return game_class(self.game).world_view(self.frame_shape)
+        return self.made_by.world_view(self.frame_shape)
 
     def table(self) -> dict:
-        """Return the choice as headers hold it; the default shape of frames is left out."""
+        """Return the choice as headers hold it, without the usual shape and empty arguments."""
         table = asdict(self) | {"frame_shape": list(self.frame_shape)}
-        return {k: v for k, v in table.items() if k != "frame_shape" or tuple(v) != FRAME_SHAPE}
+        usual = {"frame_shape": list(FRAME_SHAPE), "env_kwargs": {}}
+        return {k: v for k, v in table.items() if k not in usual or v != usual[k]}
 
     def cut(self, pixels: np.ndarray) -> np.ndarray:
         """Cut frames or masks `(N, rows, columns, ...)` to what is kept of them."""
@@ -126,7 +134,7 @@ def read_choice(path: Path, header: LabelledFramesHeader | WeightsHeader) -> Cho
         InputError: the file's header does not say it.
     """
     fail = Refusal(path, header.mend)
-    table = {"frame_shape": list(FRAME_SHAPE)} | header.choice
+    table = {"frame_shape": list(FRAME_SHAPE), "env_kwargs": {}} | header.choice
     return parse(Choice, table, lambda fault: fail(f"in its choice: {fault}"))
 
 
@@ -229,7 +237,7 @@ def open_labelled_frames(path: Path, paths: list[Path], choice: Choice) -> Label
     """Return labelled frames of rollouts, chosen anew if the file has others or is not there."""
     header = LabelledFramesHeader(
         choice.game,
-        game_class(choice.game).preprocessing,
+        choice.made_by.preprocessing,
         choice.table(),
         rollouts_identity(paths),
     )
@@ -249,7 +257,7 @@ def write_labelled_frames(
     Raises:
         InputError: the reward never occurs, or there are too few worlds.
     """
-    game = game_class(choice.game)
+    game = choice.made_by
     steps = _all_steps(paths, game, choice)
     worlds = split_worlds(len(steps))
     rng = np.random.default_rng([choice.seed, 6])
@@ -342,7 +350,7 @@ def _copy(
 ) -> None:
     """Copy frames of an episode to their places, and the truth of what they show."""
     group["frames"][places] = choice.cut(read_rows(episode["observations"], frames))
-    game = game_class(choice.game)
+    game = choice.made_by
     names = [game.truth, "daylight"]
     recorded = episode.get("infos", {})
     infos = {name: read_rows(recorded[name], frames) for name in names if name in recorded}

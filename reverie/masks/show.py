@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 
 from reverie.artifacts import InputError, read_json
-from reverie.games import game_class
 from reverie.headers import WeightsHeader, open_header
 from reverie.masks.evaluation import known_mask
 from reverie.masks.labelled_frames import read_choice
@@ -18,7 +17,7 @@ from reverie.masks.refinement import REFINED
 from reverie.networks import written_size
 from reverie.reports.films import SCALE, save_film
 from reverie.reports.plots import save_picture, tile
-from reverie.rollouts.storage import find_batches, iterate_episodes
+from reverie.rollouts.storage import find_batches, iterate_episodes, recorded_game
 from reverie.runs import PRETRAINED, SCORES
 
 RUNS = ("vae", "local", "masks")  # runs whose masks are shown
@@ -132,7 +131,8 @@ def show(
     if image:
         show_picture(folder, image, output)
     else:
-        show_episode(folder, find_batches(rollouts, game), episode, output, game_class(game).fps)
+        paths = find_batches(rollouts, game)
+        show_episode(folder, paths, episode, output, recorded_game(paths).fps)
     return output
 
 

@@ -36,7 +36,7 @@ from reverie.rollouts.merging import merge
 from reverie.rollouts.minari_dataset import METADATA, from_minari, to_minari
 from reverie.rollouts.preview import LONGEST, SHOWN, save_preview
 from reverie.rollouts.recording import Recorder
-from reverie.rollouts.storage import Episode, find_batches
+from reverie.rollouts.storage import Episode, find_batches, recorded_game
 from reverie.stage import conduct, progress
 
 
@@ -90,7 +90,7 @@ def inspect(args: argparse.Namespace) -> None:
 def preview(args: argparse.Namespace) -> None:
     """Write a film."""
     paths = find_batches(args.folder, args.game)
-    count = save_preview(paths, args.output, game_class(args.game).fps, args.episodes, args.frames)
+    count = save_preview(paths, args.output, recorded_game(paths).fps, args.episodes, args.frames)
     print(f"{count} episodes in {args.output}")
 
 
@@ -105,7 +105,7 @@ def convert(args: argparse.Namespace) -> None:
     paths = find_batches(args.folder, args.game)
     if args.to == "lerobot":
         task = f"play {args.game}"
-        count = to_lerobot(paths, args.output_folder, game_class(args.game).fps, task)
+        count = to_lerobot(paths, args.output_folder, recorded_game(paths).fps, task)
         print(f"{count} episodes in {args.output_folder}")
         return
     name = args.name or f"{args.game}/rollouts-v0"

@@ -12,8 +12,10 @@ import h5py
 import numpy as np
 
 from reverie.artifacts import UNREADABLE, InputError, Refusal
+from reverie.games import game_class
 from reverie.games.actions import ActionCode
 from reverie.games.episode import Episode
+from reverie.games.game import Game
 from reverie.hdf5 import atomic_hdf5, open_hdf5
 from reverie.headers import RolloutsHeader, open_header, write_header
 
@@ -224,6 +226,18 @@ def _unfinished(parts: Path, game: str) -> str:
         f"{episodes} episodes so far; let its recording end, or continue it with the same command "
         f"of 01_generate_data.py {game}, or remove {parts}"
     )
+
+
+def recorded_game(paths: Sequence[Path]) -> type[Game]:
+    """Return the class of a game as checked batches were recorded with it, its options included.
+
+    Raises:
+        InputError: it does not start here, or now makes frames in another way.
+    """
+    header = open_header(paths[0], RolloutsHeader)  # the others agree with it
+    game = game_class(header.game, header.options)
+    open_header(paths[0], RolloutsHeader, preprocessing=game.preprocessing)
+    return game
 
 
 def check_batch(path: Path, game: str, preprocessing: int | None = None) -> RolloutsHeader:
