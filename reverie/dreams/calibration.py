@@ -1,22 +1,19 @@
 """Calibration of the termination head: predicted and observed ends on held-out episodes."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from reverie.artifacts import atomic_path
 from reverie.latents.windows import EpisodeStream
-
-if TYPE_CHECKING:
-    from reverie.models.mdn_rnn import MDNRNN
+from reverie.models.mdn_rnn import MDNRNN
 
 BINS = 8  # equally many expected ends in each
 BATCH = 16  # whole episodes at a time
 
 
-def calibration(rnn: "MDNRNN", stream: EpisodeStream) -> dict:
+def calibration(rnn: MDNRNN, stream: EpisodeStream) -> dict:
     """Compare the predicted probability of ending with what happened, on whole episodes.
 
     Args:

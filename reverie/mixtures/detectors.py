@@ -7,7 +7,6 @@ accuracy says how much that is, and stands beside every figure that rests on the
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,12 +14,10 @@ from reverie.artifacts import InputError, file_hash
 from reverie.backend import compiled
 from reverie.headers import WeightsHeader, open_header
 from reverie.mixtures.scenes import EVENTS, Scene, labels
+from reverie.models.detector import Detector
+from reverie.models.vae import VAE
 from reverie.networks import NETWORKS
 from reverie.training.weights import load_network, load_weights, save_weights
-
-if TYPE_CHECKING:
-    from reverie.models.detector import Detector
-    from reverie.models.vae import VAE
 
 SMOOTHING = 5  # frames, the median of which is kept: a detector flickers
 TOLERANCE = 3  # frames by which a detected event may miss the true one
@@ -39,7 +36,7 @@ class SceneDetector:
         notes: what `detector_task` reports: `statements`, `thresholds`, `floor`, `accuracy`.
     """
 
-    def __init__(self, vae: "VAE", network: "Detector", notes: dict) -> None:
+    def __init__(self, vae: VAE, network: Detector, notes: dict) -> None:
         self.vae, self.network, self.notes = vae, network, notes
         self._detect = compiled(lambda latents: network(vae.decode(latents)))
 
@@ -81,7 +78,7 @@ def scene_of(holds: np.ndarray, statements: list[Statement], floor: dict[str, in
 
 
 def open_detector(
-    path: Path, vae: "VAE", vae_weights: Path, rollouts: Path, seed: int = 0
+    path: Path, vae: VAE, vae_weights: Path, rollouts: Path, seed: int = 0
 ) -> SceneDetector:
     """Load the detector of a VAE, or train it on the rollouts and keep it at `path`.
 
@@ -96,7 +93,7 @@ def open_detector(
     return SceneDetector(vae, *load_detector(path, vae_weights))  # what was kept, rounding and all
 
 
-def _train(path: Path, vae: "VAE", vae_hash: str, rollouts: Path, seed: int) -> None:
+def _train(path: Path, vae: VAE, vae_hash: str, rollouts: Path, seed: int) -> None:
     from reverie.mixtures.detector_task import OPTIONS, detector_task
     from reverie.training.fit import fit
 
@@ -108,7 +105,7 @@ def _train(path: Path, vae: "VAE", vae_hash: str, rollouts: Path, seed: int) -> 
     save_weights(path, network, replace(task.header, notes=notes), dtype="float16")
 
 
-def load_detector(path: Path, vae_weights: Path) -> tuple["Detector", dict]:
+def load_detector(path: Path, vae_weights: Path) -> tuple[Detector, dict]:
     """Load a detector and its notes.
 
     Raises:
