@@ -1,6 +1,7 @@
 """Keras's backend: started quietly, compiled for, set to a precision, and not used after a fork."""
 
 import functools
+import importlib
 import importlib.util
 import os
 import sys
@@ -62,7 +63,8 @@ def start_backend() -> None:
     user's folder nothing counts: numbers are float32 and channels are the last axis.
 
     Raises:
-        InputError: `KERAS_BACKEND` names a backend that is not supported or not installed.
+        InputError: `KERAS_BACKEND` names a backend that is not supported or not installed, or Keras
+            does not start with the user's `keras.json`.
         ForkError: the backend was running when this process was forked.
     """
     global _started
@@ -72,6 +74,7 @@ def start_backend() -> None:
     kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     try:
+        _import_keras()
         import keras
 
         keras.config.set_floatx("float32")
@@ -86,6 +89,19 @@ def start_backend() -> None:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(null)
+
+
+def _import_keras() -> None:
+    """Import Keras, which reads a file of the user's while it is imported."""
+    settings = Path(os.environ.get("KERAS_HOME", "~/.keras"), "keras.json").expanduser()
+    try:
+        importlib.import_module("keras")
+    except (AttributeError, TypeError, ValueError) as error:
+        if not settings.exists():
+            raise
+        raise InputError(
+            f"{settings}: Keras does not start with these settings ({error}); mend or remove them"
+        ) from error
 
 
 def _choose_backend() -> None:

@@ -67,3 +67,12 @@ def test_what_the_users_keras_is_set_to_does_not_matter(tmp_path):
     (tmp_path / "keras.json").write_text(json.dumps(settings))
     result = start(KERAS_HOME=str(tmp_path))
     assert result.stdout.split() == ["tensorflow", "float32", "channels_last", "float32"]
+
+
+@pytest.mark.parametrize("text", ["[1]", '{"floatx": "int7"}', '{"image_data_format": 3}'])
+def test_settings_that_keras_does_not_start_with_are_named(tmp_path, text):
+    (tmp_path / "keras.json").write_text(text)
+    result = start(KERAS_HOME=str(tmp_path))
+    assert result.returncode == 2, result.stderr
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"error: {tmp_path}/keras.json: Keras does not start with these")
