@@ -242,7 +242,7 @@ def reading(path: Path, title: str, mend: str) -> Iterator[None]:
         elif MARKED in str(error):
             fault = (
                 "marked as open to write; wait for its writer, or if that was killed, clear the "
-                f"mark with: h5clear -s {path}"
+                f"mark with HDF5's own tool: h5clear -s {path}"
             )
         else:
             raise Damaged(f"{path}: damaged, or not {title} ({error}); {mend}") from error
