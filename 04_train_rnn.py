@@ -68,6 +68,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add("--batch_size", type=flags.positive_int, default=256, help="windows")
     add("--learning_rate", type=flags.learning_rate, default=1e-3)
     add("--patience", type=flags.positive_int, default=20, help="epochs without improvement")
+    add("--devices", type=flags.positive_int, help="to split batches over; default: all there are")
     add("--seed", type=flags.seed, default=0)
     add("--initial_weights", type=Path, help="an earlier MDN-RNN to go on from")
     add("--new_model", action="store_true", help="start afresh")

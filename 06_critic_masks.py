@@ -68,6 +68,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     price = flags.non_negative_float
     add("--kl_weight", type=price, default=0.05, help="of the critic-VAE's divergence")
     add("--sparsity", type=price, default=0.5, help="price of marking a whole frame")
+    add("--devices", type=whole, help="to split batches over; default: all there are")
     add("--live", action="store_true", help="train the critic on with the mask network")
     add("--seed", type=flags.seed, default=0)
     add("--new_model", action="store_true", help="start afresh")
@@ -86,7 +87,8 @@ def train(command: str, args: argparse.Namespace, labelled: LabelledFrames) -> N
 
     options = flags.filled(tasks.MaskOptions, args, critic_epochs=args.crafter_epochs)
     run = command.removeprefix("train-")
-    tasks.train(run, args.savefolder, labelled, options, args.new_model, vars(args))
+    rest = args.new_model, vars(args), args.devices
+    tasks.train(run, args.savefolder, labelled, options, *rest)
 
 
 def finish(command: str, args: argparse.Namespace, labelled: LabelledFrames) -> None:

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from .shares import mean
+
 
 class Classifier(keras.Model):
     """A network of logits that is trained by their cross-entropy.
@@ -26,4 +28,4 @@ class Classifier(keras.Model):
     ) -> Any:
         """Return the mean cross-entropy of logits `y_pred` to targets `y` in [0, 1]."""
         targets = ops.cast(y, "float32")
-        return ops.mean(ops.binary_crossentropy(targets, y_pred, from_logits=True))
+        return mean(ops.binary_crossentropy(targets, y_pred, from_logits=True))

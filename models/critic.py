@@ -6,6 +6,7 @@ import keras
 from keras import layers, ops
 
 from .classifier import Classifier
+from .shares import BatchNormalization, Dropout
 
 
 @keras.saving.register_keras_serializable("reverie")
@@ -58,7 +59,7 @@ def _network(rows: int, columns: int, width: int, dropout: float, seed: int) -> 
     for channels, kernel in ((width, 5), (width * 3 // 2, 3), (width * 2, 3)):
         x = layers.Conv2D(channels, kernel, strides=2, padding="same", activation="relu")(x)
     x = layers.Conv2D(width * 2, 3, padding="same", activation="relu")(x)
-    x = layers.Dropout(dropout, seed=seed)(layers.Flatten()(x))
+    x = Dropout(dropout, seed=seed)(layers.Flatten()(x))
     x = layers.Dense(4 * width, activation="relu")(x)
     return keras.Model(frames, layers.Dense(1)(x))
 
@@ -124,5 +125,5 @@ def _local_network(rows: int, columns: int, width: int) -> keras.Model:
     x = frames - 0.4
     for kernel, strides in ((5, 2), (3, 1)):
         x = layers.Conv2D(width, kernel, strides=strides, padding="same", use_bias=False)(x)
-        x = layers.Activation("relu")(layers.BatchNormalization(momentum=0.95)(x))
+        x = layers.Activation("relu")(BatchNormalization(momentum=0.95)(x))
     return keras.Model(frames, layers.Conv2D(1, 1)(x))

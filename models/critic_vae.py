@@ -7,6 +7,7 @@ from keras import layers, ops
 
 from .critic import LocalCritic
 from .patches import cropped, depth_to_space
+from .shares import mean
 from .vae import divergence, draw
 
 
@@ -97,7 +98,7 @@ class CriticVAE(keras.Model):
         """Return the mean loss of a batch of frames `x` in 0..255."""
         frames, mu, logvar = ops.cast(x, "float32") / 255.0, y_pred["mu"], y_pred["logvar"]
         error = ops.sum(ops.square(frames - y_pred["frames"]), axis=(1, 2, 3))
-        terms = {"squared_error": ops.mean(error), "kl": ops.mean(divergence(mu, logvar))}
+        terms = {"squared_error": mean(error), "kl": mean(divergence(mu, logvar))}
         for name, term in terms.items():
             self.trackers[name].update_state(term)
         return terms["squared_error"] + self.kl_weight * terms["kl"]

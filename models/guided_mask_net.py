@@ -8,6 +8,7 @@ from keras import ops
 from .classifier import Classifier
 from .critic import Critic
 from .mask_net import MaskNet
+from .shares import mean, share, whole
 
 
 @keras.saving.register_keras_serializable("reverie")
@@ -68,16 +69,17 @@ class GuidedMaskNet(Classifier):
         training: bool = True,
     ) -> Any:
         """Return the loss of frames `x` in 0..255 with values `y` and the critic's logits."""
-        frames, values = ops.cast(x, "float32"), ops.stop_gradient(ops.sigmoid(y_pred))
-        high, low = self.pair(values)
+        frames = whole(ops.cast(x, "float32"))
+        values = whole(ops.stop_gradient(ops.sigmoid(y_pred)))
+        high, low = (share(order) for order in self.pair(values))
         a, b = ops.take(frames, high, axis=0), ops.take(frames, low, axis=0)
         z = self.mask_net.mask(a)[..., None]
         without = self.critic.value(a * (1.0 - z) + b * z)
         within = self.critic.value(b * (1.0 - z) + a * z)
         terms = {
-            "replace": ops.mean(ops.square(without - ops.take(values, low))),
-            "inject": ops.mean(ops.square(within - ops.take(values, high))),
-            "marked": ops.mean(z),
+            "replace": mean(ops.square(without - ops.take(values, low))),
+            "inject": mean(ops.square(within - ops.take(values, high))),
+            "marked": mean(z),
         }
         for name, term in terms.items():
             self.trackers[name].update_state(term)

@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from .mixture import Mixture
+from .shares import normal, total
 
 HEADS = ("reward", "termination", "gaussian")
 
@@ -162,7 +163,7 @@ class MDNRNN(keras.Model):
             `gaussian` `(B, L, 1 + 2Z)` if there is that head; and the state after the last step.
         """
         mu, logvar = (ops.cast(inputs[name], "float32") for name in ("mu", "logvar"))
-        noise = keras.random.normal(ops.shape(mu), seed=self.seed_generator)
+        noise = normal(mu, self.seed_generator)
         latents = (mu + ops.exp(0.5 * logvar) * noise) * self.latent_scale
         joined = self._join(latents[:, :-1], inputs["actions"])
         hidden, *state = self.lstm(joined, initial_state=state)
@@ -213,7 +214,7 @@ class MDNRNN(keras.Model):
         return -mixture.distribution(raw).log_prob(latents) - scale
 
     def _average(self, name: str, values: Any, weights: Any) -> Any:
-        total = ops.sum(weights)
-        mean = ops.sum(values * weights) / ops.maximum(total, 1.0)
-        self.trackers[name].update_state(mean, sample_weight=total)
+        weight = total(weights)
+        mean = total(values * weights) / ops.maximum(weight, 1.0)
+        self.trackers[name].update_state(mean, sample_weight=weight)
         return mean

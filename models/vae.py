@@ -7,6 +7,7 @@ import keras
 from keras import layers, ops
 
 from .patches import depth_to_space, space_to_depth
+from .shares import mean, normal
 
 ARCHITECTURES = ("patch", "article")
 ARTICLE_SHAPE = (64, 64, 3)  # the only frames that the article's network sees
@@ -106,12 +107,12 @@ class VAE(keras.Model):
         """Return the mean loss of a batch of frames `x` in 0..255."""
         frames = ops.cast(x, "float32") / 255.0
         error = ops.sum(ops.square(frames - y_pred["frames"]), axis=-1)
-        self.trackers["squared_error"].update_state(ops.mean(ops.sum(error, axis=(1, 2))))
+        self.trackers["squared_error"].update_state(mean(ops.sum(error, axis=(1, 2))))
         if self.detail_weight:
             error = error * (1.0 + self.detail_weight * self._detail(frames))
-        reconstruction = ops.mean(ops.sum(error, axis=(1, 2)))
+        reconstruction = mean(ops.sum(error, axis=(1, 2)))
         kl = divergence(y_pred["mu"], y_pred["logvar"])
-        kl = ops.mean(ops.maximum(kl, self.free_bits * self.latent_size))
+        kl = mean(ops.maximum(kl, self.free_bits * self.latent_size))
         self.trackers["reconstruction"].update_state(reconstruction)
         self.trackers["kl"].update_state(kl)
         return self.reconstruction_weight * reconstruction + kl
@@ -123,7 +124,7 @@ class VAE(keras.Model):
 
 def draw(mu: Any, logvar: Any, seed: keras.random.SeedGenerator) -> Any:
     """Draw latents from Gaussians of any shape."""
-    return mu + ops.exp(0.5 * logvar) * keras.random.normal(ops.shape(mu), seed=seed)
+    return mu + ops.exp(0.5 * logvar) * normal(mu, seed)
 
 
 def divergence(mu: Any, logvar: Any) -> Any:

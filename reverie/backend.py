@@ -168,6 +168,18 @@ def gradient(function: Callable) -> Callable:
     return tf.function(differentiate, reduce_retracing=True)
 
 
+def predict(network: Any, inputs: Any) -> Any:
+    """Return what a network says of a batch, as arrays.
+
+    TensorFlow lets a network that lies on several devices answer once for each, all answers one
+    after the other; the first counts.
+    """
+    import keras
+
+    rows = len(keras.tree.flatten(inputs)[0])
+    return keras.tree.map_structure(lambda a: a[:rows], network.predict_on_batch(inputs))
+
+
 def trains_with_xla() -> bool:
     """Tell whether to compile training with XLA.
 
@@ -204,12 +216,14 @@ def set_precision(precision: str) -> str:
     """Choose the arithmetic of the networks built from here on; return what `auto` meant.
 
     Args:
-        precision: `float32`, `bfloat16` (weights stay float32), or `auto`: bfloat16 where the
-            hardware computes it.
+        precision: `float32`; `bfloat16` or `float16`, in which layers compute while weights and
+            losses stay float32 (losses are scaled up for the gradients of `float16`); or `auto`:
+            bfloat16 where the hardware computes it.
     """
     import keras
 
     if precision == "auto":
         precision = "bfloat16" if processor_has_bfloat16() else "float32"
-    keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
+    half = precision in ("bfloat16", "float16")
+    keras.config.set_dtype_policy(f"mixed_{precision}" if half else "float32")
     return precision

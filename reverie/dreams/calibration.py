@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from reverie.artifacts import atomic_path
+from reverie.backend import predict
 from reverie.latents.windows import EpisodeStream
 from reverie.models.mdn_rnn import MDNRNN
 
@@ -29,7 +30,7 @@ def calibration(rnn: MDNRNN, stream: EpisodeStream) -> dict:
     predicted, ends = [], []
     for x, y in whole.in_order():
         del x["begins"]  # all do
-        logits = np.asarray(rnn.predict_on_batch(x)["termination"])
+        logits = np.asarray(predict(rnn, x)["termination"])
         played = y["mask"].astype(bool)
         predicted.append(1.0 / (1.0 + np.exp(-logits[played])))
         ends.append(y["termination"][played])

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reverie.artifacts import InputError
-from reverie.backend import compiled
+from reverie.backend import compiled, predict
 from reverie.networks import written_size
 from reverie.reports.plots import as_bytes
 
@@ -73,7 +73,7 @@ class Encoder:
 def reconstruct(vae: "VAE", frames: np.ndarray, batch_size: int = 256) -> np.ndarray:
     """Encode and decode frames from their mean latents; return them as float32 in [0, 1]."""
     starts = range(0, len(frames), batch_size)
-    parts = [vae.predict_on_batch(frames[s : s + batch_size])["frames"] for s in starts]
+    parts = [predict(vae, frames[s : s + batch_size])["frames"] for s in starts]
     return np.concatenate(parts)
 
 

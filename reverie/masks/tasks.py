@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from reverie.artifacts import InputError, file_hash, write_text
+from reverie.backend import predict
 from reverie.headers import WeightsHeader, header_table, open_header
 from reverie.masks.labelled_frames import PARTS, FrameBatches, LabelledFrames
 from reverie.masks.measures import area_under_curve, balanced_accuracy, best_cut
@@ -80,6 +81,7 @@ def train(
     options: MaskOptions,
     new_model: bool = False,
     arguments: dict | None = None,
+    devices: int | None = None,
 ) -> None:
     """Train one network in a run folder of its own.
 
@@ -90,6 +92,7 @@ def train(
         options: how.
         new_model: forget an earlier run.
         arguments: flags of the stage, for `config.json`.
+        devices: how many to train on; None for all that are visible.
 
     Raises:
         InputError: see `fit`; or the critic that is needed is missing or of other frames.
@@ -101,6 +104,7 @@ def train(
         learning_rate=options.learning_rate * (FASTER if run == "local" else 1.0),
         patience=options.patience if critics else None,
         new_model=new_model,
+        devices=devices,
         arguments=arguments or {},
     )
     folder = savefolder / run
@@ -144,7 +148,7 @@ def _value_evaluation(
     near = {name: labelled.read(part, "values", 0, EVALUATED) > 0 for name, part in parts.items()}
 
     def evaluate(critic: keras.Model, _: History) -> dict[str, float]:
-        logits = in_batches(critic.predict_on_batch)
+        logits = in_batches(lambda frames: predict(critic, frames))
         scores = {name: 1.0 / (1.0 + np.exp(-logits(frames[name]))) for name in parts}
         cut = best_cut(scores["train"], near["train"])
         row = {f"{name}_auc": area_under_curve(scores[name], near[name]) for name in parts}

@@ -79,6 +79,8 @@ def load_checkpoint(path: Path, variables: Sequence[Any]) -> None:
     except UNREADABLE as error:
         raise InputError(f"{path}: damaged checkpoint ({error}); {MEND}") from error
     if [v.shape for v in values] != [tuple(v.shape) for v in variables]:
-        raise InputError(f"{path}: checkpoint of a network with other sizes; {MEND}")
+        raise InputError(
+            f"{path}: checkpoint of another precision or of a network with other sizes; {MEND}"
+        )
     for variable, value in zip(variables, values):
         variable.assign(value)

@@ -14,6 +14,7 @@ from reverie.runs import CHECKPOINT, SCORES
 from reverie.stage import Stopped, stop_signal
 from reverie.stage import progress as progress_bar
 from reverie.training.checkpoint import Progress, load_checkpoint, read_progress, save_checkpoint
+from reverie.training.devices import open_devices
 from reverie.training.metrics import Means, log_epoch, plot_curves
 from reverie.training.schedule import warm_cosine
 from reverie.training.steps import Step
@@ -124,10 +125,12 @@ class Run:
 
     def start(self) -> None:
         """Build the network and put it where the checkpoint is, if there is one."""
-        network = self.task.build()
+        devices = open_devices(self.options.devices)
+        with devices.scope():
+            network = self.task.build()
         print(f"{self.task.name}: {network.count_params():,} parameters")
         rate, clipnorm = self.options.learning_rate, self.task.clipnorm
-        self.step = Step(network, rate, clipnorm, self.task.carried_rows)
+        self.step = Step(network, rate, clipnorm, self.task.carried_rows, devices)
         if self.checkpoint.exists():
             load_checkpoint(self.checkpoint, self.step.variables)
 

@@ -9,6 +9,8 @@ import numpy as np
 from keras import ops
 
 from reverie.backend import trains_with_xla
+from reverie.models.shares import share, whole
+from reverie.training.devices import CARRIED, Devices
 from reverie.training.streams import Batch
 
 VALIDATION_SEED = 20180327  # the day of arXiv 1803.10122
@@ -22,6 +24,7 @@ class Step:
         learning_rate: the highest.
         clipnorm: largest norm of all gradients together; None for no limit.
         carried_rows: rows of a batch whose recurrent state is carried on; 0 for none.
+        devices: what to train on; the network was built in their scope.
     """
 
     def __init__(
@@ -30,12 +33,16 @@ class Step:
         learning_rate: float,
         clipnorm: float | None = None,
         carried_rows: int = 0,
+        devices: Devices | None = None,
     ) -> None:
-        self.network = network
-        self.model = Carrying(network, carried_rows) if carried_rows else network
-        optimizer = keras.optimizers.Adam(learning_rate, global_clipnorm=clipnorm)
-        optimizer.build(self.model.trainable_variables)
-        self.model.compile(optimizer=optimizer, jit_compile=trains_with_xla())
+        self.network, self.devices = network, devices or Devices()
+        with self.devices.scope():
+            self.model = Carrying(network, carried_rows) if carried_rows else network
+            optimizer = self.devices.optimizer(learning_rate, clipnorm)
+            if network.dtype_policy.compute_dtype == "float16":
+                optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+            optimizer.build(self.model.trainable_variables)
+            self.model.compile(optimizer=optimizer, jit_compile=trains_with_xla())
 
     @property
     def variables(self) -> list[keras.Variable]:
@@ -46,12 +53,12 @@ class Step:
         """Train on a batch; return its metrics."""
         self.model.optimizer.learning_rate = learning_rate
         self.model.reset_metrics()
-        return self.model.train_on_batch(*batch, return_dict=True)
+        return self.devices.train(self.model, batch)
 
     def validate(self, batch: Batch) -> dict[str, Any]:
         """Return the metrics of a held-out batch."""
         self.model.reset_metrics()
-        return self.model.test_on_batch(*batch, return_dict=True)
+        return self.devices.validate(self.model, batch)
 
     @contextlib.contextmanager
     def validation(self) -> Iterator[None]:
@@ -99,7 +106,13 @@ class Carrying(keras.Model):
         self.network = network
         self.trackers = network.trackers  # Keras leaves out the metrics of models inside a model
         self.state = [
-            self.add_weight(part.shape, "zeros", trainable=False, name=f"state_{index}")
+            self.add_weight(
+                part.shape,
+                "zeros",
+                trainable=False,
+                aggregation="only_first_replica",  # every device computes the same
+                name=f"{CARRIED}{index}",
+            )
             for index, part in enumerate(network.initial_state(rows))
         ]
         self.built = True
@@ -107,9 +120,11 @@ class Carrying(keras.Model):
     def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """Predict, and move the state on to the end of the batch."""
         kept = 1.0 - ops.cast(inputs["begins"], "float32")[:, None]
-        outputs, state = self.network.unroll(inputs, [kept * part for part in self.state])
+        outputs, state = self.network.unroll(
+            inputs, [kept * share(part.value) for part in self.state]
+        )
         for variable, part in zip(self.state, state):
-            variable.assign(ops.stop_gradient(part))
+            variable.assign(whole(ops.stop_gradient(part)))
         return outputs
 
     def compute_loss(self, *args: Any, **options: Any) -> Any:

@@ -92,6 +92,7 @@ class TrainingOptions:
         save_interval: epochs from one file of kept weights to the next; 0 for none.
         save_every: seconds between checkpoints inside a long epoch.
         new_model: forget an earlier run in the folder.
+        devices: how many to split every batch over; None for all that are visible.
         arguments: flags of the stage, for `config.json`.
     """
 
@@ -101,4 +102,5 @@ class TrainingOptions:
     save_interval: int = 0
     save_every: float = 300.0
     new_model: bool = False
+    devices: int | None = None
     arguments: dict = field(default_factory=dict)
