@@ -16,3 +16,10 @@ def seed_32(seed: int) -> int:
     if 0 <= seed < LIMIT:
         return seed
     return int(np.random.SeedSequence(seed).generate_state(1)[0])
+
+
+def seed_30(seed: int) -> int:
+    """Return a seed below 2**30 for signed arithmetic of 32 bits; those that fit stay."""
+    if 0 <= seed < 2**30:
+        return seed
+    return int(np.random.SeedSequence(seed).generate_state(1)[0]) >> 2

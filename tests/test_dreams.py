@@ -44,6 +44,14 @@ def test_a_seed_decides(dream, population, played):
     assert (other[1] != played[1]).any()
 
 
+def test_noise_of_seeds_of_any_size(dream):
+    first, again, other = (
+        dream.noise((1,), seed, 0)["spread"] for seed in (10**19, 10**19, 10**19 + 1)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
 def test_luck_is_common(dream, population, played):
     """A controller dreams the same whether alone, among others, or beside its own copy."""
     alone = dream.controlled(CONTROLLER, population[3:4], ROLLOUTS, seed=5)
