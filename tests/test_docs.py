@@ -67,7 +67,8 @@ def test_commands_are_found():
     counts = {path.name: len(of_page(path)) for path in PAGES if path.parent.name != "pretrained"}
     assert counts["README.md"] >= 8
     assert counts["games.md"] >= 15
-    assert len(of_docstring(ROOT / "05_train_controller.py")) == 4
+    script = ROOT / "05_train_controller.py"
+    assert len(of_docstring(script)) == script.read_text().count("\n    python ") >= 4
     text = 'a="python 05_x.py --b 1"\n$a --c $SEED\nfor s in 1; do\n  python -m reverie.x --s $s\n'
     assert commands(text) == ["python 05_x.py --b 1 --c 0", "python -m reverie.x --s 0"]
 
