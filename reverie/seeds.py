@@ -18,8 +18,8 @@ def seed_32(seed: int) -> int:
     return int(np.random.SeedSequence(seed).generate_state(1)[0])
 
 
-def seed_30(seed: int) -> int:
-    """Return a seed below 2**30 for signed arithmetic of 32 bits; those that fit stay."""
-    if 0 <= seed < 2**30:
+def seed_31(seed: int) -> int:
+    """Return a seed below 2**31 for signed numbers of 32 bits; those that fit stay."""
+    if 0 <= seed < 2**31:
         return seed
-    return int(np.random.SeedSequence(seed).generate_state(1)[0]) >> 2
+    return int(np.random.SeedSequence(seed).generate_state(1)[0]) >> 1

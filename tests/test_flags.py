@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from reverie import flags
-from reverie.seeds import seed_32
+from reverie.seeds import seed_31, seed_32
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,11 @@ class Options:
 def test_options_take_the_flags_of_their_names():
     args = argparse.Namespace(epochs=3, patience=4, savefolder="run")
     assert flags.filled(Options, args, arguments="all") == Options(3, 4, "all")
+
+
+def test_seeds_of_episodes_fit_signed_numbers_as_they_are():
+    """Seeds of episodes lie below 2**31: the dreams that they decide stay what they were."""
+    assert [seed_31(seed) for seed in (0, 2**30, 2**31 - 1)] == [0, 2**30, 2**31 - 1]
+    large = [seed_31(seed) for seed in (2**31, 10**19, 10**19 + 1)]
+    assert len(set(large)) == 3
+    assert all(0 <= seed < 2**31 for seed in large)

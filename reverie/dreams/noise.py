@@ -14,7 +14,7 @@ from keras import ops
 from reverie.backend import compiled
 from reverie.models.distributions import seed_at, tfd
 from reverie.models.mixture import Mixture
-from reverie.seeds import seed_30
+from reverie.seeds import seed_31
 
 Noise = dict[str, Any]
 
@@ -53,7 +53,7 @@ class SharedNoise:
         self._draws: dict[tuple, Any] = {}
 
     def __call__(self, shape: tuple[int, ...], seed: int, index: int) -> Noise:
-        """Draw the noise of frames in this shape; a seed and an index below 2**30 decide it."""
+        """Draw the noise of frames; seed, of any size, and index, below 2**30, decide it."""
         if shape not in self._draws:
 
             def draw(seed: Any, index: Any) -> Noise:
@@ -61,7 +61,7 @@ class SharedNoise:
                 return {k: ops.reshape(v, (*shape, *v.shape[1:])) for k, v in noise.items()}
 
             self._draws[shape] = compiled(draw)
-        return self._draws[shape](np.asarray(seed_30(seed), np.int32), np.asarray(index, np.int32))
+        return self._draws[shape](np.asarray(seed_31(seed), np.int32), np.asarray(index, np.int32))
 
     def _draw(self, count: int, seed: Any, index: Any) -> Noise:
         choice, spread = self.mixture.noise(count, seed_at(seed, 2 * index))
