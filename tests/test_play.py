@@ -25,7 +25,8 @@ from reverie.play import messages
 from reverie.play.keys import key_map
 from reverie.play.messages import Knobs, MessageError, parse
 from reverie.play.run_folder import find_files
-from reverie.play.session import Session, Setting
+from reverie.play.session import Session
+from reverie.play.setting import Setting
 from reverie.play.timeline import decode_picture, encode_picture
 from reverie.rollouts.frames import FrameStream
 from reverie.rollouts.storage import find_batches, iterate_episodes

@@ -178,7 +178,7 @@ def main(argv: list[str] | None = None) -> None:
 
         dreamer = Dreamer(files)
     from reverie.play.server import Server
-    from reverie.play.session import Setting
+    from reverie.play.setting import Setting
 
     setting = Setting(
         name=args.game,

@@ -2,7 +2,6 @@
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,12 +9,10 @@ from reverie.games.episode import Episode
 from reverie.headers import RolloutsHeader
 from reverie.locks import owned
 from reverie.play.messages import Knobs
+from reverie.play.setting import Setting
 from reverie.play.timeline import Moment, decode_picture
 from reverie.rollouts.recording import Recorder
 from reverie.rollouts.storage import batch_path, merge_episodes, write_episode
-
-if TYPE_CHECKING:
-    from reverie.play.session import Setting
 
 writing = threading.Lock()  # sessions of a server share a folder
 
@@ -30,7 +27,7 @@ class Recordings:
         kept: the files that were written.
     """
 
-    def __init__(self, setting: "Setting") -> None:
+    def __init__(self, setting: Setting) -> None:
         self.setting = setting
         self.kept: list[Path] = []
 

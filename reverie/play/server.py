@@ -15,7 +15,8 @@ from aiohttp import WSMsgType, web
 from reverie.artifacts import InputError
 from reverie.play.messages import LARGEST, Bye, MessageError, parse
 from reverie.play.room import Room, Tab
-from reverie.play.session import Session, Setting
+from reverie.play.session import Session
+from reverie.play.setting import Setting
 
 PAGE = Path(__file__).with_name("page.html")
 LOCAL = ("127.0.0.1", "localhost", "::1")
