@@ -14,9 +14,14 @@ continue after an interruption; the data do not depend on the number of workers.
     python 01_generate_data.py doomrnn --total_episodes 200 --batch_size 200 \\
         --start_batch $SLURM_ARRAY_TASK_ID --store_folder training_data_folder/
 
-    # a second round of data, played by a trained controller
-    python 01_generate_data.py doomrnn --policy controller_folder/controller.h5 --start_batch 10 \\
+    # a mix of policies, drawn for every episode: the game's own, or one that you name
+    python 01_generate_data.py doomrnn --policy mix --store_folder training_data_folder/
+    python 01_generate_data.py doomrnn --policy mix:wandering=3,turning_120,constant \\
         --store_folder training_data_folder/
+
+    # a second round of data, played by a trained controller whose actions are disturbed
+    python 01_generate_data.py doomrnn --policy controller_folder/controller.h5 --start_batch 10 \\
+        --action_noise 0.3 --store_folder training_data_folder/
 """
 
 import argparse
@@ -28,13 +33,13 @@ from pathlib import Path
 from reverie.artifacts import InputError, file_hash, require_file
 from reverie.backend import start_backend
 from reverie.cores import usable_cores
-from reverie.flags import artifact, non_negative_int, positive_int, seed
+from reverie.flags import artifact, non_negative_float, non_negative_int, positive_int, seed
 from reverie.games import add_game_flags, game_class, game_options
 from reverie.games.game import FRAME_SIZES, frame_shape
 from reverie.headers import ControllerHeader, WeightsHeader, open_header
 from reverie.lineage import find_networks
 from reverie.networks import FRAME_SHAPE, written_size
-from reverie.rollouts.policies import CONTROLLER, POLICIES
+from reverie.rollouts.policies import CONTROLLER, MIX, POLICIES, TURNING, is_named
 from reverie.rollouts.recording import Player, Recorder, named_player
 from reverie.rollouts.shares import Evaluator, Shares, add_engine_flags
 from reverie.rollouts.workers import GameWorkers
@@ -62,7 +67,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     play.add_argument(
         "--policy",
         default="held_random",
-        help=f"{', '.join(POLICIES)}, gatherer (Crafter), or the controller.h5 of stage 5",
+        help=f"{', '.join(POLICIES)}, {TURNING}N, gatherer (Crafter), mix, mix:NAME=SHARE,..., or "
+        "the controller.h5 of stage 5",
+    )
+    play.add_argument(
+        "--action_noise",
+        type=non_negative_float,
+        default=0.0,
+        help="standard deviation of what is added to a controller's actions, held for 1 to 10 "
+        "steps; an action reaches from -1 to 1",
     )
     where = "where it is not at the place that the controller names"
     play.add_argument("--vae_weights", type=artifact, help=f"a controller's VAE, {where}")
@@ -90,12 +103,15 @@ def frames_to_record(args: argparse.Namespace) -> Sequence[int]:
         InputError: there is no such policy or controller, or its VAE sees other frames than asked.
     """
     asked = frame_shape({"frame_size": args.frame_size}) if args.frame_size else None
-    names = (*POLICIES, *game_class(args.game, vars(args)).policies)
-    if args.policy in names:
+    own = game_class(args.game, vars(args)).policies
+    if is_named(args.policy, own):
+        if args.action_noise:
+            raise InputError(
+                f"--action_noise: disturbs a controller, not {args.policy}; leave the flag away"
+            )
         return asked or FRAME_SHAPE
-    path = require_file(
-        Path(args.policy), "policy or controller", f"choose from {', '.join(names)}"
-    )
+    names = ", ".join((*POLICIES, *own, "mix", f"{MIX}NAME=SHARE,..."))
+    path = require_file(Path(args.policy), "policy or controller", f"choose from {names}")
     header = open_header(path, ControllerHeader, game=args.game)
     vae, _ = find_networks(path, header, args.vae_weights, args.rnn_weights)
     seen = open_header(vae, WeightsHeader, network="VAE").frame_shape
@@ -110,14 +126,16 @@ def frames_to_record(args: argparse.Namespace) -> Sequence[int]:
 def make_player(args: argparse.Namespace) -> tuple[Player, str]:
     """Return what plays the episodes, and how rollouts call it: by name, a controller by hash."""
     policy, game = args.policy, game_class(args.game, vars(args))
-    if policy in (*POLICIES, *game.policies):
+    if is_named(policy, game.policies):
         return named_player(policy, game.at_once), policy
     path = Path(policy)
     start_backend()
     from reverie.controllers.agents import agent_player
 
-    player = agent_player(path, args.game, args.vae_weights, args.rnn_weights)
-    return player, f"{CONTROLLER}{file_hash(path)}"
+    networks = args.vae_weights, args.rnn_weights
+    player = agent_player(path, args.game, *networks, action_noise=args.action_noise)
+    noise = f", noise {args.action_noise:g}" if args.action_noise else ""
+    return player, f"{CONTROLLER}{file_hash(path)}{noise}"
 
 
 def check_engine(args: argparse.Namespace) -> None:
@@ -126,7 +144,7 @@ def check_engine(args: argparse.Namespace) -> None:
     Raises:
         InputError: they cannot.
     """
-    if args.policy not in (*POLICIES, *game_class(args.game, vars(args)).policies):
+    if not is_named(args.policy, game_class(args.game, vars(args)).policies):
         raise InputError("--engine ray: records policies by name; record controllers without it")
     if args.render:
         raise InputError("--engine ray: shows no window; leave --render away")
@@ -144,6 +162,8 @@ def open_workers(args: argparse.Namespace, options: dict) -> GameWorkers | Share
 def main(argv: list[str] | None = None) -> None:
     """Record the batches that are not there yet."""
     args = parse_args(argv)
+    if args.policy == "mix":
+        args.policy = game_class(args.game, vars(args)).mix
     options = game_options(args, frames_to_record(args))
     if args.render and not game_class(args.game, options).windowed:
         raise InputError(f"--render: {args.game} has no window; leave the flag away")

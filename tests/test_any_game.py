@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from helpers import load_script
 
+from reverie.artifacts import file_hash
 from reverie.controllers.controller import load_controller
 from reverie.controllers.film import main as film
 from reverie.controllers.kept_returns import KeptReturns
+from reverie.headers import RolloutsHeader, open_header
 from reverie.latents.storage import Latents
 from reverie.rollouts.storage import batch_path, find_batches
 from reverie.stage import EXIT_REQUEUE, stop_signal
@@ -49,6 +51,7 @@ def folder(tmp_path_factory):
             *["--vae_weights", vae, "--rnn_weights", rnn, "--output_folder", folder / place],
         )
     stage(*record, "--policy", again, "--start_batch", 1)
+    stage(*record, "--policy", again, "--start_batch", 2, "--action_noise", 2)
     more = ["--savefolder", folder / "second", "--initial_weights", vae]
     stage(*see, *more, *VAE.split(), "--learning_rate", 1e-9)
     more = ["--output_folder_name", "run_2", "--initial_weights", rnn, "--learning_rate", 1e-9]
@@ -102,10 +105,17 @@ def test_a_search_begins_around_an_earlier_controller(folder, capsys):
 
 
 def test_a_controller_plays_the_second_round(folder):
-    assert [path.name for path in find_batches(folder, GAME)] == [
-        batch_path(folder, GAME, 0).name,
-        batch_path(folder, GAME, 1).name,
-    ]
+    paths = [batch_path(folder, GAME, number) for number in range(3)]
+    assert find_batches(folder, GAME) == paths
+    played, disturbed = (open_header(path, RolloutsHeader).policy for path in paths[1:])
+    assert played == f"controller:{file_hash(folder / 'dream/controller.h5')}"
+    assert disturbed == f"{played}, noise 2"
+
+
+def test_noise_is_for_controllers(folder, capsys):
+    flags = [GAME, "--store_folder", str(folder / "none"), "--action_noise", "1"]
+    assert load_script("01_generate_data.py").main(flags) == 2
+    assert "--action_noise: disturbs a controller, not held_random" in capsys.readouterr().err
 
 
 def test_a_film_on_request(folder, tmp_path):

@@ -9,8 +9,10 @@ import pytest
 from helpers import cuts
 
 from reverie.artifacts import InputError
+from reverie.controllers.agents import Agents, ControlledAgents
 from reverie.controllers.controller import Controller, load_controller, save_controller
 from reverie.headers import ControllerHeader
+from reverie.rollouts.policies import MAX_HOLD
 
 HEADER = ControllerHeader("doomrnn", vae_weights="vae.h5", rnn_weights="rnn.h5")
 
@@ -63,3 +65,33 @@ def test_what_is_no_controller_is_named(tmp_path):
         path.write_bytes(content)
         with pytest.raises(InputError, match=r"c.h5: damaged, or not a controller"):
             load_controller(path)
+
+
+class Blind:
+    """Stands for a VAE: sees nothing."""
+
+    def encode(self, frames):
+        zeros = np.zeros((len(frames), 3), np.float32)
+        return zeros, zeros
+
+
+@pytest.mark.parametrize("action_noise", [0.0, 0.5])
+def test_noise_on_actions_is_held_and_the_episodes_own(dreamer, action_noise):
+    def episode(count):
+        agents = ControlledAgents(Agents(Blind(), dreamer, count), still, action_noise)
+        for agent in range(count):
+            agents.begin(agent, np.zeros(still.size), seed=count - agent)
+        frames = np.zeros((count, 1), np.float32)
+        return np.array([agents.act(frames)[-1, 0] for _ in range(400)])
+
+    still = Controller("z", 3, 8, 1)
+    actions = episode(1)
+    np.testing.assert_allclose(actions, episode(3), atol=1e-6)
+    assert abs(actions).max() <= 1.0
+    if not action_noise:
+        assert (actions == 0.0).all()
+        return
+    assert 0.35 < actions.std() < 0.6
+    changes = np.flatnonzero(np.diff(actions)) + 1
+    assert np.diff(changes).max() <= MAX_HOLD
+    assert 4 < np.diff(changes).mean() < 7

@@ -7,14 +7,21 @@ import pytest
 from reverie.rollouts.policies import (
     MAX_HOLD,
     OPEN_LOOP,
+    PERIODS,
     POLICIES,
     PURPOSES,
+    blind_policy,
     chooser,
     episode_seeds,
+    is_blind,
+    is_named,
     open_loop_actions,
+    played_by,
+    shares_of,
 )
 
 SPACE = gymnasium.spaces.Box(np.float32([-1, 0]), np.float32([1, 3]))
+UNIT = gymnasium.spaces.Box(-1.0, 1.0, (1,))
 SPACES = (
     SPACE,
     gymnasium.spaces.Discrete(5, start=2),
@@ -105,6 +112,48 @@ def test_fresh_random_covers_the_space_and_constant_stays_in_its_middle():
     assert (np.abs(actions.mean(axis=0) - (SPACE.low + SPACE.high) / 2) < 5 * spread).all()
     still = open_loop_actions("constant", 0, STEPS, SPACE)
     np.testing.assert_array_equal(np.unique(still, axis=0), [[0.0, 1.5]])
+
+
+def test_one_action_is_drawn_for_each_episode():
+    episodes = [open_loop_actions("one_action", seed, 50, SPACE) for seed in range(100)]
+    assert all((actions == actions[0]).all() for actions in episodes)
+    first = np.array([actions[0, 0] for actions in episodes])
+    assert min((first < -1 / 3).sum(), (abs(first) < 1 / 3).sum(), (first > 1 / 3).sum()) > 15
+
+
+def test_turning_goes_to_both_ends_with_a_period_of_its_own():
+    episodes = [open_loop_actions("turning", seed, 2000, SPACE)[:, :1] for seed in range(200)]
+    means = np.array([holds(actions).mean() for actions in episodes])
+    assert PERIODS[0] * 0.75 < means.min() < 15
+    assert 180 < means.max() < PERIODS[1] * 1.3
+    assert 0.05 < holds(episodes[0]).std() / holds(episodes[0]).mean() < 0.2
+    exact = open_loop_actions("turning_40", 1, 400, UNIT)
+    np.testing.assert_array_equal(holds(exact), [40] * 9)
+    assert set(exact[:, 0]) == {-1.0, 1.0}
+
+
+def test_a_mix_plays_each_member_by_its_share():
+    mix = "mix:wandering=3,turning_40,constant"
+    assert shares_of(mix) == {"wandering": 0.6, "turning_40": 0.2, "constant": 0.2}
+    played = [played_by(mix, seed) for seed in range(1000)]
+    assert played == [played_by(mix, seed) for seed in range(1000)]
+    for member, share in shares_of(mix).items():
+        assert abs(played.count(member) - 1000 * share) < 60
+        seed = played.index(member)
+        expected = open_loop_actions(member, seed, 50, SPACE)
+        np.testing.assert_array_equal(open_loop_actions(mix, seed, 50, SPACE), expected)
+
+
+def test_names_of_policies_and_mixes():
+    assert is_named("turning_7")
+    assert is_named("mix:random_networks,gatherer=2", ("gatherer",))
+    wrong = ("turning_0", "turning_x", "mix:", "mix:gatherer", "mix:constant=0", "mix:constant=x")
+    for policy in (*wrong, "mix:constant,constant=2", "mix:constant=nan"):
+        assert not is_named(policy)
+    assert is_blind("mix:constant,turning")
+    assert not is_blind("mix:constant,random_networks")
+    assert blind_policy("mix:constant,turning") == "mix:constant,turning"
+    assert blind_policy("mix:constant,random_networks") == "held_random"
 
 
 def test_seeds_depend_on_run_and_episode_alone():

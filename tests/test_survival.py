@@ -53,7 +53,9 @@ def test_a_dream_far_from_the_game_is_warned_of(dream, capsys, factor, warned):
     game = DreamAsGame(dream, factor)
     search = SimpleNamespace(evaluator=game, dream=dream, seeds=lambda purpose: SEEDS)
     survival = check_dream(search)
-    assert [row["ratio"] for row in survival.values()] == pytest.approx([1 / factor] * 5)
+    assert [row["ratio"] for row in survival.values()] == pytest.approx(
+        [1 / factor] * len(OPEN_LOOP)
+    )
     out = capsys.readouterr().out
     assert ("this dream is far from the game" in out) == warned
     for policy, row in survival.items():

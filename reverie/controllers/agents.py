@@ -17,6 +17,7 @@ from reverie.lineage import find_networks
 from reverie.models.mdn_rnn import MDNRNN
 from reverie.models.vae import VAE
 from reverie.rollouts.lockstep import play_in_lockstep
+from reverie.rollouts.policies import MAX_HOLD
 from reverie.rollouts.recording import Player
 from reverie.rollouts.workers import GameWorkers
 from reverie.training.weights import load_network
@@ -73,11 +74,15 @@ class ControlledAgents:
     Args:
         agents: who see and remember.
         controller: the shape of all controllers.
+        action_noise: standard deviation of what is added to the codes of their actions, each draw
+            held for 1 to 10 steps, like those of the policy `held_random`.
     """
 
-    def __init__(self, agents: Agents, controller: Controller) -> None:
-        self.agents, self.controller = agents, controller
+    def __init__(self, agents: Agents, controller: Controller, action_noise: float = 0.0) -> None:
+        self.agents, self.controller, self.action_noise = agents, controller, action_noise
         self.parameters = np.zeros((agents.count, controller.size), np.float32)
+        self.disturbed = np.zeros((agents.count, controller.action_size), np.float32)
+        self.held = np.zeros(agents.count, int)  # steps that a disturbance still lasts
         self.noise = [np.random.default_rng(0) for _ in range(agents.count)]
         self._decide = compiled(self._perceive_and_act)
 
@@ -86,21 +91,41 @@ class ControlledAgents:
         self.agents.begin(agent)
         self.parameters[agent] = parameters
         self.noise[agent] = np.random.default_rng([seed, 2])
+        self.held[agent] = 0
 
     def act(self, frames: np.ndarray) -> np.ndarray:
         """See frames `(B, rows, columns, 3)` uint8 and return actions as the game takes them."""
         agents, size = self.agents, self.agents.rnn.latent_size
         noise = np.stack([rng.standard_normal(size, np.float32) for rng in self.noise])
-        results = self._decide(frames, noise, self.parameters, agents.hidden, agents.cell)
+        given = (self._disturbance(),) if self.action_noise else ()
+        results = self._decide(frames, noise, self.parameters, agents.hidden, agents.cell, *given)
         codes, latents, hidden, cell = map(np.array, results)
         agents.latents, agents.hidden, agents.cell = latents, hidden, cell
         return self.controller.code.decode(codes)
 
+    def _disturbance(self) -> np.ndarray:
+        """Return what is added to all agents' codes in this step, `(B, A)`."""
+        size = self.controller.action_size
+        for agent in np.flatnonzero(self.held == 0):
+            rng = self.noise[agent]
+            self.held[agent] = rng.integers(1, MAX_HOLD + 1)
+            self.disturbed[agent] = self.action_noise * rng.standard_normal(size)
+        self.held -= 1
+        return self.disturbed.copy()
+
     def _perceive_and_act(
-        self, frames: Any, noise: Any, parameters: Any, hidden: Any, cell: Any
+        self,
+        frames: Any,
+        noise: Any,
+        parameters: Any,
+        hidden: Any,
+        cell: Any,
+        disturbance: Any = None,
     ) -> tuple:
         latents = self.agents.draw_latents(frames, noise)
         codes = self.controller.act(parameters, latents, hidden, cell)
+        if disturbance is not None:
+            codes = self.controller.code.choose(ops.clip(codes + disturbance, -1.0, 1.0))
         hidden, cell = self.agents.rnn.step(latents, codes, [hidden, cell])
         return codes, latents, hidden, cell
 
@@ -128,7 +153,11 @@ def play(
 
 
 def agent_player(
-    path: Path, game: str, vae_weights: Path | None = None, rnn_weights: Path | None = None
+    path: Path,
+    game: str,
+    vae_weights: Path | None = None,
+    rnn_weights: Path | None = None,
+    action_noise: float = 0.0,
 ) -> Player:
     """Return a player for `Recorder` that records episodes of a trained controller.
 
@@ -137,6 +166,7 @@ def agent_player(
         game: which it shall play.
         vae_weights: its VAE, where it is not at the place that the controller names.
         rnn_weights: its MDN-RNN, likewise.
+        action_noise: see `ControlledAgents`.
 
     Raises:
         InputError: one of the files cannot be used, or they do not belong together.
@@ -146,7 +176,7 @@ def agent_player(
     vae, rnn = load_network(networks[0], "VAE"), load_network(networks[1], "MDNRNN")
 
     def record(workers: GameWorkers, jobs: list[tuple[int, Path]]) -> Iterator[int]:
-        agents = ControlledAgents(Agents(vae, rnn, len(workers)), controller)
+        agents = ControlledAgents(Agents(vae, rnn, len(workers)), controller, action_noise)
         for _, steps, _ in play(workers, agents, [(parameters, seed, p) for seed, p in jobs]):
             yield steps
 

@@ -57,6 +57,8 @@ class Game(gymnasium.Env):
         rewards: what stage 6 can explain, by name, and the kinds of things that earn it, where any
             do; see `earned` and `reward_masks`. `reward`, the game's own, is there for every game.
         policies: players by name that only this game has, see `player`.
+        mix: what `--policy mix` plays, see `reverie.rollouts.policies`: the habits that a search
+            will try are in it, so that its dreams know what becomes of them.
         controller_bias: whether the controller has a bias.
         windowed: whether the game can be shown in a window while it is played.
         scored_with: options that final scores are taken with, whatever flags say.
@@ -82,6 +84,7 @@ class Game(gymnasium.Env):
     truth = "object_mask"
     rewards: dict[str, tuple[str, ...]] = {}
     policies: tuple[str, ...] = ()
+    mix = "mix:wandering=6,turning=3,one_action=1"
     controller_bias = True
     windowed = False
     scored_with: dict[str, object] = {}

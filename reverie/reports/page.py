@@ -32,6 +32,8 @@ POLICIES = {
     "wandering": "wandering play",
     "brownian": "brownian play",
     "constant": "one constant action",
+    "one_action": "an action drawn once and held",
+    "turning": "turning back and forth, with a period of each episode's own",
 }
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from reverie.games import make_game
 from reverie.rollouts.episode_writer import EpisodeWriter
-from reverie.rollouts.policies import OPEN_LOOP, chooser, open_loop_actions
+from reverie.rollouts.policies import chooser, is_blind, open_loop_actions, played_by
 from reverie.rollouts.storage import write_episode
 
 Result = tuple[int, float]  # length and return of an episode
@@ -60,7 +60,8 @@ class GameProcess:
 
     def play(self, seed: int, policy: str, path: Path | None = None) -> Result:
         """Play a whole episode with a policy by name."""
-        if self.game.play_through and policy in OPEN_LOOP:
+        policy = played_by(policy, seed)
+        if self.game.play_through and is_blind(policy):
             return self._play_through(seed, policy, path)
         frame = self.reset(seed, path)
         choose = self._chooser(policy, seed)
@@ -109,7 +110,7 @@ class GameProcess:
         def begin(slot: int, frame: np.ndarray, info: dict) -> None:
             number, (seed, path) = coming.pop(slot)
             writer = EpisodeWriter(path, seed, frame, info)
-            running[slot] = number, writer, self._chooser(policy, seed)
+            running[slot] = number, writer, self._chooser(played_by(policy, seed), seed)
             expect(slot)
 
         for slot in range(batch.count):

@@ -1,5 +1,6 @@
 """Policies by name: most do not look, their actions are drawn ahead for the game or the dream."""
 
+import functools
 from collections.abc import Callable
 
 import gymnasium
@@ -10,6 +11,7 @@ from reverie.rollouts.random_networks import RandomNetworks
 
 MEAN_HOLD = 200  # steps; TakeCover is crossed in about 120
 MAX_HOLD = 10  # steps; the article's random policy holds an action for 1 to 10
+PERIODS = (10, 250)  # steps in one direction; TakeCover's best blind players turn every 120
 
 
 def held_random(rng: np.random.Generator, steps: int, space: gymnasium.spaces.Box) -> np.ndarray:
@@ -52,6 +54,48 @@ def constant(rng: np.random.Generator, steps: int, space: gymnasium.spaces.Box) 
     return np.zeros((steps, *space.shape), np.float32)
 
 
+def one_action(rng: np.random.Generator, steps: int, space: gymnasium.spaces.Box) -> np.ndarray:
+    """Draw one uniform action and hold it to the end.
+
+    Returns:
+        `(steps, A)` float32.
+    """
+    draw = rng.uniform(space.low, space.high)
+    return np.tile(draw, (steps, 1)).astype(np.float32)
+
+
+def turning(
+    rng: np.random.Generator,
+    steps: int,
+    space: gymnasium.spaces.Box,
+    period: int | None = None,
+) -> np.ndarray:
+    """Go to one side for a period, then to the other, and so on.
+
+    The side is drawn, and so is the period of the episode where none is given: 10 to 250 steps,
+    its logarithm uniform, and then each stretch lasts 0.8 to 1.25 times as long.
+
+    Args:
+        rng: decides the episode.
+        steps: how many to draw.
+        space: of the actions.
+        period: steps of every stretch.
+
+    Returns:
+        `(steps, A)` float32.
+    """
+    side = rng.uniform(-1.0, 1.0, size=space.shape)
+    side /= np.abs(side).max()
+    if period is None:
+        period = np.exp(rng.uniform(*np.log(PERIODS)))
+        stretches = period * np.exp(rng.uniform(-np.log(1.25), np.log(1.25), size=steps))
+    else:
+        stretches = np.full(steps, period)
+    turns = np.searchsorted(np.cumsum(stretches), np.arange(steps), side="right")
+    draws = side * np.where(turns % 2, -1.0, 1.0)[:, None]
+    return ((space.high + space.low) / 2 + (space.high - space.low) / 2 * draws).astype(np.float32)
+
+
 def brownian(rng: np.random.Generator, steps: int, space: gymnasium.spaces.Box) -> np.ndarray:
     """Walk at random through the space, by 0.14 of its half width a step; stop at its edges.
 
@@ -74,16 +118,72 @@ OPEN_LOOP: dict[str, Callable] = {
     "brownian": brownian,
     "fresh_random": fresh_random,
     "constant": constant,
+    "one_action": one_action,
+    "turning": turning,
 }
+TURNING = "turning_"  # and the steps of a stretch: `turning_120` turns every 120 steps
 LOOKING: dict[str, Callable] = {"random_networks": RandomNetworks}
 POLICIES = (*OPEN_LOOP, *LOOKING)
 REFERENCES = ("held_random", "constant")  # what controllers are scored beside
 CONTROLLER = "controller:"  # and the hash of its file: a policy that was evolved
+MIX = "mix:"  # and its members: `mix:wandering=3,turning` draws one of them for every episode
+
+
+def open_loop(policy: str) -> Callable | None:
+    """Return the function behind the name of a policy that does not look, None for others."""
+    period = policy.removeprefix(TURNING)
+    if period != policy and period.isdecimal() and int(period) > 0:
+        return functools.partial(turning, period=int(period))
+    return OPEN_LOOP.get(policy)
+
+
+def shares_of(policy: str) -> dict[str, float]:
+    """Return the share of the episodes that each member of a mix plays; of others all are its own.
+
+    Raises:
+        ValueError: a share is no number above 0, or a member comes twice.
+    """
+    if not policy.startswith(MIX):
+        return {policy: 1.0}
+    members = [member.partition("=") for member in policy.removeprefix(MIX).split(",")]
+    shares = {name: float(share or 1.0) for name, _, share in members}
+    if len(shares) < len(members) or not all(0.0 < share < np.inf for share in shares.values()):
+        raise ValueError(policy)
+    total = sum(shares.values())
+    return {name: share / total for name, share in shares.items()}
+
+
+def played_by(policy: str, seed: int) -> str:
+    """Return the policy that plays an episode: a member of a mix, by the seed, or itself."""
+    shares = shares_of(policy)
+    if len(shares) == 1:
+        return next(iter(shares))
+    chosen = np.random.default_rng([seed, 3]).choice(len(shares), p=list(shares.values()))
+    return list(shares)[chosen]
+
+
+def is_blind(policy: str) -> bool:
+    """Tell whether a policy, or every member of a mix, is one that does not look."""
+    return all(open_loop(member) for member in shares_of(policy))
+
+
+def is_named(policy: str, own: tuple[str, ...] = ()) -> bool:
+    """Tell whether a policy, or every member of a mix, has a name that is known.
+
+    Args:
+        policy: what may be one.
+        own: policies of the game alone.
+    """
+    try:
+        members = shares_of(policy)
+    except ValueError:
+        return False
+    return all(open_loop(name) or name in LOOKING or name in own for name in members)
 
 
 def blind_policy(policy: str) -> str:
     """Return a policy that does not look by its name, and `held_random` in the place of others."""
-    return policy if policy in OPEN_LOOP else "held_random"
+    return policy if is_blind(policy) else "held_random"
 
 
 PURPOSES = ("record", "evolve", "evaluate", "score")
@@ -108,7 +208,8 @@ def open_loop_actions(policy: str, seed: int, steps: int, space: gymnasium.Space
     """
     code = ActionCode.from_space(space)
     outputs = gymnasium.spaces.Box(-1.0, 1.0, (code.size,), np.float32)
-    return code.decode(OPEN_LOOP[policy](np.random.default_rng([seed, 1]), steps, outputs))
+    policy = open_loop(played_by(policy, seed))
+    return code.decode(policy(np.random.default_rng([seed, 1]), steps, outputs))
 
 
 def open_loop_codes(policy: str, seeds: list[int], steps: int, code: ActionCode) -> np.ndarray:
@@ -125,8 +226,8 @@ def open_loop_codes(policy: str, seeds: list[int], steps: int, code: ActionCode)
 
 
 def chooser(policy: str, seed: int, steps: int, space: gymnasium.Space) -> Callable:
-    """Return a function `(step, frame) -> action` for an episode under a policy by name."""
-    if policy in OPEN_LOOP:
+    """Return a function `(step, frame) -> action` for an episode under a policy by name, no mix."""
+    if is_blind(policy):
         actions = open_loop_actions(policy, seed, steps, space)
         return lambda step, _: actions[step]
     networks = LOOKING[policy](np.random.default_rng([seed, 1]), ActionCode.from_space(space))
