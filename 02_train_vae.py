@@ -1,4 +1,4 @@
-"""Stage 2: train a VAE on the frames of the game.
+"""Stage 2: train a VAE or another autoencoder on the frames of the game.
 
 Reads the rollouts of stage 1 and writes `<savefolder>/final_full_vae_weights.h5`, reconstructions
 of the same held-out frames after every epoch in `reconstructions/`, `metrics.jsonl` and TensorBoard
@@ -29,9 +29,9 @@ from reverie import flags
 from reverie.artifacts import InputError
 from reverie.backend import start_backend
 from reverie.headers import RolloutsHeader, WeightsHeader, open_header
-from reverie.latents.encoding import DEFAULTS
 from reverie.lineage import check_frames
-from reverie.networks import frame_fault
+from reverie.models.architectures import ARCHITECTURES
+from reverie.networks import NETWORKS, code_fault, frame_fault
 from reverie.rollouts.storage import find_batches, recorded_game
 from reverie.runs import ROLLOUTS_FOLDER, VAE_FOLDER
 from reverie.stage import conduct
@@ -39,7 +39,7 @@ from reverie.training.weights import check_initial
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Parse the flags; weights of the loss default to those of the architecture."""
+    """Parse the flags; sizes and losses default to those of the architecture."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -50,13 +50,18 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add("--max_batch", type=flags.non_negative_int, help="last batch to use; default: all")
     add("--savefolder", type=Path, default=VAE_FOLDER)
     add = parser.add_argument_group("network").add_argument
-    add("--architecture", choices=sorted(DEFAULTS), default="patch")
-    add("--latent_size", type=flags.positive_int, default=64)
+    add("--architecture", choices=list(ARCHITECTURES), default="patch")
+    add("--latent_size", type=flags.positive_int, help="default: that of the architecture")
     add("--reconstruction_weight", type=flags.positive_float, help="of the squared error")
     add("--detail_weight", type=flags.non_negative_float, help="of pixels unlike the mean frame")
     add("--free_bits", type=flags.non_negative_float, help="nats of KL per latent that are free")
+    add("--kl_weight", type=flags.non_negative_float, help="of the KL, for each number of a frame")
+    where = "put values where the encoder found them, as published: not in the code"
+    add("--published", action="store_const", const=True, help=where)
     add = parser.add_argument_group("training").add_argument
     add("--epochs", type=flags.positive_int, default=10)
+    without = "epochs without a better held-out loss to stop after, and keep the best weights"
+    add("--patience", type=flags.positive_int, help=without)
     add("--batch_size", type=flags.positive_int, default=100)
     add("--learning_rate", type=flags.learning_rate)
     add("--precision", choices=("auto", "float32", "bfloat16", "float16"), default="auto")
@@ -66,10 +71,26 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add("--new_model", action="store_true", help="start afresh")
     add("--save_interval", type=flags.non_negative_int, default=0, help="keep every n-th epoch")
     args = parser.parse_args(argv)
-    for name, value in DEFAULTS[args.architecture].items():
-        if getattr(args, name) is None:
-            setattr(args, name, value)
+    fill_settings(args)
     return args
+
+
+def fill_settings(args: argparse.Namespace) -> None:
+    """Give flags that were left away the defaults of the architecture.
+
+    Raises:
+        InputError: a flag sets what the architecture does not have.
+    """
+    known = ARCHITECTURES[args.architecture]
+    defaults = dict.fromkeys(NETWORKS["VAE"].settings) | known.settings
+    defaults |= {"learning_rate": known.learning_rate, "patience": known.patience}
+    if known.size:
+        defaults["latent_size"] = None  # `check` knows the frames
+    for name in {*defaults} & {*vars(args)}:
+        if getattr(args, name) is None:
+            setattr(args, name, defaults[name])
+        elif name in NETWORKS["VAE"].settings and name not in ("architecture", *known.settings):
+            raise InputError(f"--{name}: {args.architecture} has none; leave it away")
 
 
 def check(args: argparse.Namespace) -> list[Path]:
@@ -84,6 +105,10 @@ def check(args: argparse.Namespace) -> list[Path]:
             f"{paths[0]}: {fault}; choose --architecture patch, or record with "
             "01_generate_data.py --frame_size"
         )
+    if size := ARCHITECTURES[args.architecture].size:
+        args.latent_size = args.latent_size or size(shape)
+    if fault := code_fault(args.architecture, args.latent_size, shape):
+        raise InputError(f"--latent_size {args.latent_size}: {fault}; leave it away")
     if args.initial_weights:
         same = {"game": args.environment_name, "preprocessing": preprocessing}
         header = open_header(args.initial_weights, WeightsHeader, network="VAE", **same)
@@ -103,7 +128,7 @@ def main(argv: list[str] | None = None) -> None:
     from reverie.training.fit import fit
     from reverie.training.task import TrainingOptions
 
-    network = flags.filled(VAEOptions, args)
+    network = flags.filled(VAEOptions, args, keep="best" if args.patience else "last")
     options = flags.filled(TrainingOptions, args, arguments=vars(args))
     fit(vae_task(paths, args.environment_name, network, args.savefolder), args.savefolder, options)
 

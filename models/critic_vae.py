@@ -5,10 +5,10 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from .autoencoder import divergence, draw
 from .critic import LocalCritic
 from .patches import cropped, depth_to_space
 from .shares import mean
-from .vae import divergence, draw
 
 
 @keras.saving.register_keras_serializable("reverie")

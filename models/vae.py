@@ -6,16 +6,16 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from .autoencoder import Autoencoder, divergence
 from .patches import depth_to_space, space_to_depth
-from .shares import mean, normal
+from .shares import mean
 
-ARCHITECTURES = ("patch", "article")
 ARTICLE_SHAPE = (64, 64, 3)  # the only frames that the article's network sees
 
 
 @keras.saving.register_keras_serializable("reverie")
-class VAE(keras.Model):
-    """Encodes a frame as a diagonal Gaussian over latents and decodes latents into a frame.
+class VAE(Autoencoder):
+    """The VAE of the article, and one of patches that keeps small things.
 
     The loss of a frame is `reconstruction_weight * SE + max(KL, free_bits * Z)` with the squared
     error SE summed over pixels and channels and each pixel weighted by `1 + detail_weight * d`,
@@ -46,55 +46,11 @@ class VAE(keras.Model):
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.architecture, self.latent_size = architecture, latent_size
+        trackers = ("reconstruction", "kl", "squared_error")
+        builders = BUILDERS[architecture]
+        super().__init__(architecture, builders, latent_size, frame_shape, trackers, seed, **kwargs)
         self.reconstruction_weight, self.detail_weight = reconstruction_weight, detail_weight
-        self.free_bits, self.frame_shape = free_bits, tuple(frame_shape)
-        encoder, decoder = BUILDERS[architecture]
-        self.encoder = encoder(self.frame_shape, latent_size, self.dtype_policy)
-        self.decoder = decoder(self.frame_shape, latent_size, self.dtype_policy)
-        self.mean_frame = self.add_weight(
-            shape=self.frame_shape,
-            initializer="zeros",
-            trainable=False,
-            dtype="float32",
-            name="mean_frame",
-        )
-        self.seed_generator = keras.random.SeedGenerator(seed)
-        self.trackers = {
-            name: keras.metrics.Mean(name=name)
-            for name in ("reconstruction", "kl", "squared_error")
-        }
-        self.build()
-
-    def build(self, input_shape: Any = None) -> None:
-        """Nothing is left to build: encoder and decoder come with their weights."""
-        self.built = True
-
-    def get_config(self) -> dict:
-        """Return what rebuilds the network."""
-        return {
-            "architecture": self.architecture,
-            "latent_size": self.latent_size,
-            "reconstruction_weight": self.reconstruction_weight,
-            "detail_weight": self.detail_weight,
-            "free_bits": self.free_bits,
-            "frame_shape": list(self.frame_shape),
-        }
-
-    def encode(self, frames: Any) -> tuple[Any, Any]:
-        """Encode frames `(B, rows, columns, 3)` in 0..255 as `mu` and `logvar` `(B, Z)` float32."""
-        return self.encoder(ops.cast(frames, "float32") / 255.0)
-
-    def decode(self, latents: Any) -> Any:
-        """Decode latents `(B, Z)` into frames `(B, rows, columns, 3)` float32 in [0, 1]."""
-        return self.decoder(latents)
-
-    def call(self, frames: Any, training: bool = False) -> dict[str, Any]:
-        """Encode and decode frames, from a drawn latent in training and from the mean otherwise."""
-        mu, logvar = self.encode(frames)
-        latents = draw(mu, logvar, self.seed_generator) if training else mu
-        return {"frames": self.decode(latents), "mu": mu, "logvar": logvar}
+        self.free_bits = free_bits
 
     def compute_loss(
         self,
@@ -120,17 +76,6 @@ class VAE(keras.Model):
     def _detail(self, frames: Any) -> Any:
         departure = ops.mean(ops.abs(frames - self.mean_frame), axis=-1)
         return ops.minimum(departure / DEPARTURE, 1.0)
-
-
-def draw(mu: Any, logvar: Any, seed: keras.random.SeedGenerator) -> Any:
-    """Draw latents from Gaussians of any shape."""
-    return mu + ops.exp(0.5 * logvar) * normal(mu, seed)
-
-
-def divergence(mu: Any, logvar: Any) -> Any:
-    """Return the nats by which Gaussians `(B, ...)` diverge from the standard one, `(B,)`."""
-    axes = tuple(range(1, len(mu.shape)))
-    return -0.5 * ops.sum(1.0 + logvar - ops.square(mu) - ops.exp(logvar), axis=axes)
 
 
 DEPARTURE = 0.2  # of the range of a channel: from here on a pixel counts as detail entirely

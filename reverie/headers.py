@@ -183,7 +183,7 @@ class WeightsHeader(Header):
     """What the weights of a network say.
 
     Attributes:
-        network: name of its class.
+        network: its name in `NETWORKS`.
         config: what rebuilds it.
         vae: hash of the VAE whose latents or pictures it knows.
         vae_weights: where that VAE is; a path from the folder of the weights, of an MDN-RNN.

@@ -8,9 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from reverie.models.architectures import ARCHITECTURES, Architecture
+
 STAGE_6 = "train it with: python 06_critic_masks.py"
 HEADS = ("reward", "termination", "gaussian")
-FRAME_SHAPE = (64, 64, 3)  # of games and files that say no other; the article's VAE sees no other
+FRAME_SHAPE = (64, 64, 3)  # of games and files that say no other
 Sizes = Callable[[dict], dict[str, tuple]]  # configuration -> shapes of some arrays by name
 
 
@@ -37,10 +39,10 @@ class Network:
 
 
 def _vae(config: dict) -> dict[str, tuple]:
-    return {
-        "mu/bias": (config.get("latent_size", 64),),
-        "vae/mean_frame": tuple(config.get("frame_shape", FRAME_SHAPE)),
-    }
+    sizes = {"vae/mean_frame": tuple(config.get("frame_shape", FRAME_SHAPE))}
+    if architecture_of(config).size is None:  # else it follows from the frames
+        sizes["mu/bias"] = (config.get("latent_size", 64),)
+    return sizes
 
 
 def _mdn_rnn(config: dict) -> dict[str, tuple]:
@@ -77,13 +79,11 @@ NETWORKS = {
         "vae",
         "a VAE",
         "train one with: python 02_train_vae.py",
-        {
-            "architecture": ("patch", "article"),
-            "latent_size": int,
-            "reconstruction_weight": float,
-            "detail_weight": float,
-            "free_bits": float,
-            "frame_shape": [int],
+        {"architecture": tuple(ARCHITECTURES), "frame_shape": [int]}
+        | {
+            name: type(default)
+            for architecture in ARCHITECTURES.values()
+            for name, default in architecture.settings.items()
         },
         _vae,
         {},
@@ -159,18 +159,55 @@ NETWORKS = {
 }
 
 
+def architecture_of(config: dict) -> Architecture:
+    """Return what is known of the architecture of an autoencoder with a configuration."""
+    return ARCHITECTURES[config.get("architecture", "patch")]
+
+
+def class_of(name: str, config: dict) -> tuple[str, str]:
+    """Return the module below `reverie.models` and the class of a network.
+
+    Args:
+        name: of the network; every autoencoder is stored as a VAE.
+        config: what rebuilds it.
+    """
+    return architecture_of(config).network if name == "VAE" else (NETWORKS[name].module, name)
+
+
 def frame_fault(architecture: str, shape: Sequence[int]) -> str | None:
-    """Return why a VAE of an architecture cannot see frames of a shape, None if it can."""
+    """Return why an autoencoder cannot see frames of a shape, None if it can.
+
+    Args:
+        architecture: its name in `ARCHITECTURES`.
+        shape: of the frames.
+    """
+    known = ARCHITECTURES[architecture]
     if len(shape) != 3 or shape[2] != 3 or min(shape[:2]) < 8:
         return f"frames of shape {tuple(shape)} are no pictures in colour"
-    if architecture == "article" and tuple(shape) != FRAME_SHAPE:
+    if known.frame_shape and tuple(shape) != known.frame_shape:
         return (
-            f"the article's VAE sees frames of {written_size(FRAME_SHAPE)} pixels only, not "
+            f"{architecture} sees frames of {written_size(known.frame_shape)} pixels only, not "
             f"{written_size(shape)}"
         )
-    if any(side % 8 for side in shape[:2]):
-        return f"frames of {written_size(shape)} pixels, but their sides must be divisible by 8"
+    if any(side % known.divisor for side in shape[:2]):
+        return (
+            f"frames of {written_size(shape)} pixels, but their sides must be divisible by "
+            f"{known.divisor}"
+        )
+    if min(shape[:2]) < known.least:
+        return f"frames of {written_size(shape)} pixels, {architecture} needs {known.least} or more"
     return None
+
+
+def code_fault(architecture: str, latent_size: int, shape: Sequence[int]) -> str | None:
+    """Return why an autoencoder has no code of a size for frames that it can see, or None."""
+    size = ARCHITECTURES[architecture].size
+    if size is None or size(tuple(shape)) == latent_size:
+        return None
+    return (
+        f"the code of {architecture} has {size(tuple(shape))} latents for frames of "
+        f"{written_size(shape)} pixels, not {latent_size}"
+    )
 
 
 def written_size(shape: Sequence[int]) -> str:
@@ -190,16 +227,24 @@ def config_fault(name: str, config: dict, shapes: dict[str, tuple]) -> str | Non
     fault = _setting_fault(name, config)
     if fault is not None:
         return fault
-    if name == "VAE":
-        shape = config.get("frame_shape", FRAME_SHAPE)
-        fault = frame_fault(config.get("architecture", "patch"), shape)
-        if fault is not None:
-            return fault
+    if name == "VAE" and (fault := _autoencoder_fault(config)):
+        return fault
     for array, shape in NETWORKS[name].sizes(config).items():
         if shapes.get(array) != shape:
             found = f"has shape {shapes[array]}" if array in shapes else "is missing"
             return f"its configuration needs {array} of shape {shape}, which {found}"
     return None
+
+
+def _autoencoder_fault(config: dict) -> str | None:
+    architecture = config.get("architecture", "patch")
+    shape = config.get("frame_shape", FRAME_SHAPE)
+    known = {"architecture", "frame_shape", *ARCHITECTURES[architecture].settings}
+    if foreign := sorted({*config} - known):
+        return f"its configuration has {foreign[0]!r}, which {architecture} does not know"
+    return frame_fault(architecture, shape) or code_fault(
+        architecture, config.get("latent_size", 64), shape
+    )
 
 
 def detector_fault(config: dict, notes: dict) -> str | None:

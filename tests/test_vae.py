@@ -5,7 +5,7 @@ import pytest
 from keras import backend, ops, optimizers
 
 from reverie.models.patches import depth_to_space, space_to_depth
-from reverie.models.vae import ARCHITECTURES, VAE
+from reverie.models.vae import BUILDERS, VAE
 from reverie.networks import frame_fault
 
 
@@ -21,7 +21,7 @@ def test_article_has_the_published_size(latent_size, parameters):
     assert sum(int(np.prod(v.shape)) for v in vae.trainable_variables) == parameters
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", BUILDERS)
 def test_shapes_and_range(architecture, frames):
     vae = VAE(architecture, latent_size=5)
     mu, logvar = vae.encode(frames)
@@ -115,7 +115,7 @@ def test_loss_is_its_formula(reconstruction_weight, detail_weight, free_bits, fr
     assert loss == pytest.approx(loss_by_hand(vae, frames, outputs), rel=1e-4)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", BUILDERS)
 def test_loss_falls(architecture, frames):
     frames[:] = frames[:1, :1, :1] // 4  # one dark colour, quickly learned
     vae = VAE(architecture, latent_size=5)
@@ -125,7 +125,7 @@ def test_loss_falls(architecture, frames):
     assert losses[-1] < 0.95 * losses[0]
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", BUILDERS)
 def test_configuration_rebuilds_the_network(architecture):
     vae = VAE(architecture, 7, 2.0, 3.0, 0.25)
     again = VAE(**vae.get_config())

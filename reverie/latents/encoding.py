@@ -10,25 +10,7 @@ from reverie.networks import written_size
 from reverie.reports.plots import as_bytes
 
 if TYPE_CHECKING:
-    from reverie.models.vae import VAE
-
-# Loss and learning rate of an architecture where no flag says otherwise. The article's are those of
-# arXiv 1803.10122 (its code; the paper gives no rate); ours were found on TakeCover.
-DEFAULTS = {
-    "article": {
-        "reconstruction_weight": 1.0,
-        "detail_weight": 0.0,
-        "free_bits": 0.5,
-        "learning_rate": 1e-4,
-    },
-    "patch": {
-        "reconstruction_weight": 30.0,
-        "detail_weight": 20.0,
-        "free_bits": 0.0,
-        "learning_rate": 2e-3,
-    },
-}
-
+    from reverie.models.autoencoder import Autoencoder
 
 STEP = 32  # frames; batches are filled up to a multiple of it, few sizes to compile
 
@@ -41,7 +23,7 @@ class Encoder:
         batch_size: frames at a time.
     """
 
-    def __init__(self, vae: "VAE", batch_size: int = 256) -> None:
+    def __init__(self, vae: "Autoencoder", batch_size: int = 256) -> None:
         self.batch_size, self.frame_shape = batch_size, vae.frame_shape
         self._encode = compiled(vae.encode)
 
@@ -70,7 +52,7 @@ class Encoder:
         return np.concatenate(mu), np.concatenate(logvar)
 
 
-def reconstruct(vae: "VAE", frames: np.ndarray, batch_size: int = 256) -> np.ndarray:
+def reconstruct(vae: "Autoencoder", frames: np.ndarray, batch_size: int = 256) -> np.ndarray:
     """Encode and decode frames from their mean latents; return them as float32 in [0, 1]."""
     starts = range(0, len(frames), batch_size)
     parts = [predict(vae, frames[s : s + batch_size])["frames"] for s in starts]
@@ -100,7 +82,7 @@ def reconstruction_errors(
     return errors
 
 
-def decode(vae: "VAE", latents: np.ndarray, batch_size: int = 256) -> np.ndarray:
+def decode(vae: "Autoencoder", latents: np.ndarray, batch_size: int = 256) -> np.ndarray:
     """Decode latents `(N, Z)` into frames `(N, rows, columns, 3)` uint8."""
     starts = range(0, len(latents), batch_size)
     parts = [as_bytes(np.asarray(vae.decode(latents[s : s + batch_size]))) for s in starts]

@@ -1,8 +1,9 @@
-"""The training of the VAE as a task: frames of rollouts, evaluated on held-out episodes."""
+"""The training of autoencoders as a task: frames of rollouts, evaluated on held-out episodes."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import keras
 import numpy as np
@@ -13,7 +14,8 @@ from reverie.games import game_class
 from reverie.games.game import Game
 from reverie.headers import RolloutsHeader, WeightsHeader, open_header
 from reverie.latents.encoding import reconstruct, reconstruction_errors
-from reverie.models.vae import VAE
+from reverie.models.architectures import ARCHITECTURES
+from reverie.models.autoencoder import Autoencoder
 from reverie.reports.plots import evenly, save_picture, tile
 from reverie.rollouts.frames import FrameStream, split_episodes
 from reverie.rollouts.identity import rollouts_identity
@@ -22,7 +24,7 @@ from reverie.runs import VAE_WEIGHTS
 from reverie.seeds import seed_32
 from reverie.training.streams import ArrayStream
 from reverie.training.task import History, Task
-from reverie.training.weights import load_weights
+from reverie.training.weights import build_network, load_weights
 
 EVALUATED = 24_576_000  # bytes of held-out frames to measure errors on, 2,000 frames of 64x64
 EVALUATION_BATCH = 100
@@ -31,33 +33,41 @@ CLIPNORM = 1e4
 
 @dataclass(frozen=True)
 class VAEOptions:
-    """What the network is and how its batches are made, see `VAE`.
+    """What the network is and how its batches are made.
+
+    Settings that an architecture does not have are None.
 
     Attributes:
-        architecture: `patch` or `article`.
+        architecture: its name in `ARCHITECTURES`.
         latent_size: latents Z.
         reconstruction_weight: of the squared error.
         detail_weight: of pixels unlike the mean frame.
         free_bits: nats of KL per latent that are free.
+        kl_weight: of the divergence.
+        published: behave as the published network where ours is better.
         batch_size: frames.
         seed: decides weights, noise and order.
         precision: see `set_precision`.
         initial_weights: an earlier VAE of the same size to go on from.
+        keep: weights of the epoch with the best held-out loss, or those of the last one.
     """
 
     architecture: str
     latent_size: int
-    reconstruction_weight: float
-    detail_weight: float
-    free_bits: float
+    reconstruction_weight: float | None = None
+    detail_weight: float | None = None
+    free_bits: float | None = None
+    kl_weight: float | None = None
+    published: bool | None = None
     batch_size: int = 100
     seed: int = 0
     precision: str = "auto"
     initial_weights: Path | None = None
+    keep: Literal["best", "last"] = "last"
 
 
 def vae_task(paths: list[Path], game: str, options: VAEOptions, folder: Path) -> Task:
-    """Return the task of training a VAE.
+    """Return the task of training an autoencoder.
 
     Args:
         paths: checked rollouts.
@@ -68,6 +78,7 @@ def vae_task(paths: list[Path], game: str, options: VAEOptions, folder: Path) ->
     Raises:
         InputError: there are too few episodes or frames.
     """
+    known = ARCHITECTURES[options.architecture]
     train, held_out = split_episodes(len(episode_lengths(paths)))
     stream = FrameStream(paths, train, options.batch_size, options.seed)
     held_stream = FrameStream(paths, held_out, 1)
@@ -77,7 +88,7 @@ def vae_task(paths: list[Path], game: str, options: VAEOptions, folder: Path) ->
     made_by = game_class(game, header.options)
     rollouts = rollouts_identity(paths)
     return Task(
-        name=f"{options.architecture} VAE",
+        name=f"{options.architecture} {'VAE' if known.variational else 'autoencoder'}",
         weights=VAE_WEIGHTS,
         build=lambda: build(options, stream.sample(count)),
         train=stream,
@@ -86,6 +97,7 @@ def vae_task(paths: list[Path], game: str, options: VAEOptions, folder: Path) ->
         header=WeightsHeader(game, header.preprocessing),
         inputs={path.name: path for path in paths},
         hashes=rollouts,
+        keep=options.keep,
         clipnorm=CLIPNORM,
         judge=_evaluation(made_by, evaluated, held_stream, count),
         paint=_painter(folder / "reconstructions", evenly(evaluated)),
@@ -93,7 +105,7 @@ def vae_task(paths: list[Path], game: str, options: VAEOptions, folder: Path) ->
     )
 
 
-def build(options: VAEOptions, frames: np.ndarray) -> VAE:
+def build(options: VAEOptions, frames: np.ndarray) -> Autoencoder:
     """Build the network, its mean frame set to that of the data.
 
     Args:
@@ -102,15 +114,10 @@ def build(options: VAEOptions, frames: np.ndarray) -> VAE:
     """
     keras.utils.set_random_seed(seed_32(options.seed))
     print(f"arithmetic: {set_precision(options.precision)}")
-    vae = VAE(
-        architecture=options.architecture,
-        latent_size=options.latent_size,
-        reconstruction_weight=options.reconstruction_weight,
-        detail_weight=options.detail_weight,
-        free_bits=options.free_bits,
-        frame_shape=frames.shape[1:],
-        seed=seed_32(options.seed),
-    )
+    settings = ARCHITECTURES[options.architecture].settings
+    config = {name: getattr(options, name) for name in ("architecture", *settings)}
+    config["frame_shape"] = frames.shape[1:]
+    vae = build_network("VAE", config, seed=seed_32(options.seed))
     if options.initial_weights:
         load_weights(options.initial_weights, vae)
     vae.mean_frame.assign(frames.mean(axis=0) / 255.0)
@@ -118,32 +125,33 @@ def build(options: VAEOptions, frames: np.ndarray) -> VAE:
 
 
 def _identity(options: VAEOptions) -> dict:
-    names = asdict(options)
+    names = {name: value for name, value in asdict(options).items() if value is not None}
     del names["precision"]  # it may depend on the machine
-    if options.initial_weights:
-        names["initial_weights"] = file_hash(options.initial_weights)
-    return names
+    if options.keep == "last":
+        del names["keep"]
+    initial = options.initial_weights
+    return names | {"initial_weights": file_hash(initial) if initial else None}
 
 
 def _evaluation(
     game: type[Game], frames: np.ndarray, stream: FrameStream, count: int
-) -> Callable[[VAE, History], dict]:
+) -> Callable[[Autoencoder, History], dict]:
     """Return what measures the errors over all pixels and inside the game's objects."""
     masks = None
     if game.objects and stream.holds(f"infos/{game.truth}"):
         truth = stream.sample(count, f"infos/{game.truth}")
         masks = game.object_masks(truth, stream.frame_shape)
 
-    def evaluate(vae: VAE, _: History) -> dict[str, float]:
+    def evaluate(vae: Autoencoder, _: History) -> dict[str, float]:
         return reconstruction_errors(frames, reconstruct(vae, frames), masks, game.objects)
 
     return evaluate
 
 
-def _painter(folder: Path, frames: np.ndarray) -> Callable[[VAE, History], None]:
+def _painter(folder: Path, frames: np.ndarray) -> Callable[[Autoencoder, History], None]:
     """Return what paints the same frames and their reconstructions after every epoch."""
 
-    def paint(vae: VAE, history: History) -> None:
+    def paint(vae: Autoencoder, history: History) -> None:
         path = folder / f"epoch_{history[-1]['epoch']:03d}.png"
         save_picture(path, tile([frames, reconstruct(vae, frames)]))
 

@@ -73,7 +73,7 @@ def export_weights(
 
     Args:
         weights: the file.
-        network: name of its class.
+        network: its name in `NETWORKS`.
         path: the copy.
         mend: the command that makes such a file, where the usual one does not do.
         said: what the copy's header says otherwise.

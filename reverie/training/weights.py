@@ -14,7 +14,7 @@ from reverie.artifacts import InputError
 from reverie.backend import start_backend
 from reverie.hdf5 import atomic_hdf5, open_hdf5
 from reverie.headers import WeightsHeader, open_header, write_header
-from reverie.networks import NETWORKS
+from reverie.networks import NETWORKS, class_of
 
 if TYPE_CHECKING:
     import keras
@@ -36,7 +36,9 @@ def save_weights(
         arrays: what else it needs to work, kept under `arrays/`.
         dtype: `float16` halves the file.
     """
-    header = replace(header, network=type(model).__name__, config=model.get_config())
+    kind = type(model)
+    name = getattr(kind, "stored_as", kind.__name__)
+    header = replace(header, network=name, config=model.get_config())
     with atomic_hdf5(path) as file:
         write_header(file, header)
         for name, variable in _named_weights(model):
@@ -52,7 +54,7 @@ def load_network(
 
     Args:
         path: the file.
-        network: name of its class, see `NETWORKS`.
+        network: its name in `NETWORKS`.
         game: which it should be of.
         mend: the command that makes such a file, where the usual one does not do.
 
@@ -62,8 +64,7 @@ def load_network(
     header = open_header(path, WeightsHeader, network=network, game=game, mend=mend)
     start_backend()
     try:
-        module = importlib.import_module(f"reverie.models.{NETWORKS[network].module}")
-        model = getattr(module, network)(**header.config)
+        model = build_network(network, header.config)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path}: its configuration makes no {network} ({error}); "
@@ -71,6 +72,19 @@ def load_network(
         ) from error
     load_weights(path, model)
     return model
+
+
+def build_network(network: str, config: dict, **options: Any) -> "keras.Model":
+    """Build a network with its first weights.
+
+    Args:
+        network: its name in `NETWORKS`.
+        config: what its `get_config` returns.
+        options: what else its class takes, such as a seed.
+    """
+    module, name = class_of(network, config)
+    kind = getattr(importlib.import_module(f"reverie.models.{module}"), name)
+    return kind(**config, **options)
 
 
 def check_initial(path: Path, config: dict, expected: dict) -> None:
