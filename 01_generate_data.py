@@ -22,6 +22,11 @@ continue after an interruption; the data do not depend on the number of workers.
     # a second round of data, played by a trained controller whose actions are disturbed
     python 01_generate_data.py doomrnn --policy controller_folder/controller.h5 --start_batch 10 \\
         --action_noise 0.3 --store_folder training_data_folder/
+
+    # as many episodes with each key and lock in view, see docs/encoders.md
+    python 01_generate_data.py heist --distribution_mode memory --use_backgrounds false \\
+        --policy fresh_random --time_steps 10 --total_episodes 5600 --batch_size 1400 \\
+        --balance keys_and_locks --store_folder balanced/
 """
 
 import argparse
@@ -39,8 +44,9 @@ from reverie.games.game import FRAME_SIZES, frame_shape
 from reverie.headers import ControllerHeader, WeightsHeader, open_header
 from reverie.lineage import find_networks
 from reverie.networks import FRAME_SHAPE, written_size
+from reverie.rollouts.balance import Wanted, game_steps, group_size
 from reverie.rollouts.policies import CONTROLLER, MIX, POLICIES, TURNING, is_named
-from reverie.rollouts.recording import Player, Recorder, named_player
+from reverie.rollouts.recording import Player, Recorder, balanced_player, named_player
 from reverie.rollouts.shares import Evaluator, Shares, add_engine_flags
 from reverie.rollouts.workers import GameWorkers
 from reverie.runs import ROLLOUTS_FOLDER
@@ -87,6 +93,16 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="rows and columns of a frame; default: 64, or what the controller's VAE sees",
     )
     play.add_argument("--seed", type=seed, default=0, help="decides every episode")
+    play.add_argument(
+        "--balance",
+        help="record equal shares of what is in view, e.g. keys_and_locks of heist, docs/games.md",
+    )
+    play.add_argument(
+        "--balance_frames",
+        type=positive_int,
+        default=50_000,
+        help="frames in which nothing is found before --balance gives up",
+    )
     play.add_argument("--render", action="store_true", help="show the game in a window")
     play.add_argument(
         "--workers", type=positive_int, default=usable_cores(), help="games at a time"
@@ -158,6 +174,24 @@ def open_workers(args: argparse.Namespace, options: dict) -> GameWorkers | Share
     return Shares(args.ray_address, Evaluator, (args.game, options), args.workers)
 
 
+def balanced(args: argparse.Namespace, options: dict) -> tuple[Player, dict]:
+    """Return what plays a balanced recording, and the options that its games are played with.
+
+    Raises:
+        InputError: the game has no such balance, or a controller shall play.
+    """
+    game = game_class(args.game, options)
+    if args.balance not in game.balances:
+        known = ", ".join(game.balances) or "none, as it says nothing of what is in view"
+        raise InputError(f"--balance {args.balance}: {args.game} has {known}")
+    if not is_named(args.policy, game.policies):
+        raise InputError("--balance: records policies by name, no controllers")
+    balance, steps = game.balances[args.balance], options["time_steps"]
+    wanted = Wanted(args.balance, steps, args.balance_frames)
+    player = balanced_player(args.policy, args.seed, group_size(balance), wanted)
+    return player, options | {"time_steps": game_steps(balance, steps)}
+
+
 @conduct
 def main(argv: list[str] | None = None) -> None:
     """Record the batches that are not there yet."""
@@ -171,8 +205,12 @@ def main(argv: list[str] | None = None) -> None:
         raise InputError("--render: there is no screen here; leave the flag away")
     if args.engine == "ray":
         check_engine(args)
-    player, policy = make_player(args)
-    recorder = Recorder(args.store_folder, args.game, player, policy, args.seed, options)
+    if args.balance:
+        (player, played), policy = balanced(args, options), args.policy
+    else:
+        (player, policy), played = make_player(args), options
+    rest = policy, args.seed, options, args.balance or ""
+    recorder = Recorder(args.store_folder, args.game, player, *rest)
     args.store_folder.mkdir(parents=True, exist_ok=True)
     starts = range(0, args.total_episodes, args.batch_size)
     sizes = [min(args.batch_size, args.total_episodes - start) for start in starts]
@@ -183,7 +221,7 @@ def main(argv: list[str] | None = None) -> None:
         print(f"nothing to do: all {len(jobs)} batches lie in {args.store_folder}")
         return
     window = {"render": True} if args.render else {}
-    with open_workers(args, options | window) as workers:
+    with open_workers(args, played | window) as workers:
         for job in todo:
             recorder.record(workers, *job)
     rate = recorder.steps / recorder.seconds

@@ -72,6 +72,13 @@ def share(text: str) -> tuple[int, int]:
     return int(number), int(count)
 
 
+def true_or_false(text: str) -> bool:
+    """Return what `true` or `false` says."""
+    if text not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+    return text == "true"
+
+
 def json_object(text: str) -> dict:
     """Parse a JSON object, as in `--env_kwargs '{"continuous": false}'`."""
     try:

@@ -79,6 +79,7 @@ class RolloutsHeader(Header):
         seed: decided the seeds of the episodes.
         options: what the game was started with.
         total_episodes: how many there are.
+        balance: what they show in equal shares, see `Game.balances`; empty for whatever came.
     """
 
     kind = "rollouts"
@@ -94,6 +95,7 @@ class RolloutsHeader(Header):
     seed: int = 0
     options: dict = field(default_factory=dict)
     total_episodes: int = 0
+    balance: str = ""
 
     @property
     def frame_shape(self) -> tuple[int, ...]:

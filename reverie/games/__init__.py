@@ -13,19 +13,29 @@ from dataclasses import dataclass
 import gymnasium
 
 from reverie.artifacts import InputError
-from reverie.flags import json_object
+from reverie.flags import json_object, true_or_false
 from reverie.games.game import FRAME_SHAPE, Game, frame_options
 
 
 @dataclass(frozen=True)
 class Flag:
-    """A flag of a family of games: `--name`, handed to the games as the option `name`."""
+    """A flag of a family of games: `--name`, handed to the games as the option `name`.
+
+    Attributes:
+        name: of flag and option.
+        default: whose type the flag has.
+        help: for `--help`.
+        choices: the values that there are, where they are few.
+        minimum: of a number.
+        later: files of earlier versions do not say it; an option only where it is not the default.
+    """
 
     name: str
-    default: int | str
+    default: int | str | bool
     help: str
     choices: tuple = ()
     minimum: int = 0
+    later: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,7 @@ FAMILIES = (
             Flag("num_levels", 0, "how many levels there are, 0 for all"),
             Flag("start_level", 0, "number of the first level"),
             Flag("distribution_mode", "easy", "of levels", ("easy", "hard", "extreme", "memory")),
+            Flag("use_backgrounds", True, "draw pictures behind the levels", later=True),
         ),
     ),
 )
@@ -163,11 +174,13 @@ def add_game_flags(parser: argparse.ArgumentParser) -> None:
     for family in FAMILIES:
         group = parser.add_argument_group(family.title) if family.flags else None
         for flag in family.flags:
+            switch = isinstance(flag.default, bool)
+            default = str(flag.default).lower() if switch else flag.default
             group.add_argument(
                 f"--{flag.name}",
-                type=type(flag.default),
+                type=true_or_false if switch else type(flag.default),
                 choices=flag.choices or None,
-                help=f"{flag.help}; default {flag.default}",
+                help=f"{flag.help}; default {default}",
             )
     group = parser.add_argument_group("registered environments and Atari")
     group.add_argument(
@@ -203,7 +216,8 @@ def game_options(args: argparse.Namespace, shape: Sequence[int] = FRAME_SHAPE) -
     options = {}
     for name, flag in own.items():
         given = getattr(args, name)
-        options[name] = flag.default if given is None else given
+        if not flag.later or given not in (None, flag.default):
+            options[name] = flag.default if given is None else given
     options |= _env_kwargs(args)
     game = game_class(args.game, options)
     options["time_steps"] = args.time_steps or game.time_steps

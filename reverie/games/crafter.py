@@ -8,7 +8,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from reverie.games.game import FRAME_SHAPE, Game, frame_space, import_gym
+from reverie.games.game import FRAME_SHAPE, Balance, Game, frame_space, import_gym
 
 import_gym()
 import crafter  # noqa: E402
@@ -52,6 +52,7 @@ class Crafter(Game):
     time_steps = 10_000
     fps = 10
     objects = {name: 1 << bit for bit, name in enumerate(SHOWN)}
+    balances = {"things": Balance(SHOWN, search=500)}
     truth = "semantic"
     rewards = {
         "wood": ("tree",),

@@ -10,7 +10,7 @@ import numpy as np
 import vizdoom
 
 from reverie.games.episode import Episode
-from reverie.games.game import FRAME_SHAPE, Game, frame_space
+from reverie.games.game import FRAME_SHAPE, Balance, Game, frame_space
 from reverie.games.resize import area_resize, nearest_resize
 from reverie.seeds import seed_32
 
@@ -55,6 +55,7 @@ class TakeCover(Game):
     time_steps = 2100
     fps = 35
     objects = {"monster": MONSTER, "fireball": FIREBALL}
+    balances = {"fireballs": Balance(("fireball",), search=2100)}  # monsters are always in view
     action_levels = 3  # left, stay, right
     action_names = ("left|right",)
     rewards = {"damage": ("monster", "fireball")}

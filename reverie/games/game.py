@@ -3,6 +3,7 @@
 import contextlib
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import gymnasium
@@ -30,6 +31,20 @@ def frame_options(shape: Sequence[int]) -> dict[str, int]:
     return {} if tuple(shape) == FRAME_SHAPE else {"frame_size": shape[0]}
 
 
+@dataclass(frozen=True)
+class Balance:
+    """What a balanced recording shows in equal shares, see `reverie.rollouts.balance`.
+
+    Attributes:
+        classes: names of `Game.objects`; half of the recorded episodes show none of them.
+        search: steps of a game that are looked through for them; 0 for its beginning alone, as many
+            steps as are recorded.
+    """
+
+    classes: tuple[str, ...]
+    search: int = 0
+
+
 class Game(gymnasium.Env):
     """A game of small frames in colour, its episodes decided by the seed of `reset` alone.
 
@@ -54,6 +69,8 @@ class Game(gymnasium.Env):
         fps: frames a second of its films.
         objects: bit of each kind of object in `object_masks`; empty where they are not known.
         truth: the info that `object_masks` is made from.
+        visible: pixels of a kind of object from which on it counts as in view.
+        balances: what balanced recordings there are, by name.
         rewards: what stage 6 can explain, by name, and the kinds of things that earn it, where any
             do; see `earned` and `reward_masks`. `reward`, the game's own, is there for every game.
         policies: players by name that only this game has, see `player`.
@@ -82,6 +99,8 @@ class Game(gymnasium.Env):
     fps = 30
     objects: dict[str, int] = {}
     truth = "object_mask"
+    visible = 4.0
+    balances: dict[str, Balance] = {}
     rewards: dict[str, tuple[str, ...]] = {}
     policies: tuple[str, ...] = ()
     mix = "mix:wandering=6,turning=3,one_action=1"
@@ -133,6 +152,15 @@ class Game(gymnasium.Env):
     ) -> np.ndarray:
         """Return which pixels show which `objects`: `(N, rows, columns)` uint8 of bits."""
         return truth
+
+    @classmethod
+    def pixels_in_view(
+        cls, truth: np.ndarray, frame_shape: Sequence[int] = FRAME_SHAPE
+    ) -> np.ndarray:
+        """Return how many pixels show each of `objects`: `(N, K)` float32, in their order."""
+        masks = cls.object_masks(np.asarray(truth), frame_shape)
+        counts = [((masks & bit) > 0).sum(axis=(1, 2)) for bit in cls.objects.values()]
+        return np.stack(counts, axis=1).astype(np.float32)
 
     @classmethod
     def earned(cls, reward: str, rewards: np.ndarray, infos: dict[str, np.ndarray]) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reverie.games.game import FRAME_SHAPE
+from reverie.games.game import FRAME_SHAPE, Balance
 
 SIDE = FRAME_SHAPE[0]  # of a frame, the only size that Procgen draws
 THINGS = (
@@ -29,6 +29,8 @@ class Heist:
 
     objects = {name: 1 << bit for bit, name in enumerate(THINGS)}
     truth = "things"
+    visible = 6.0  # square pixels of its rectangle: about a quarter of a key's
+    balances = {"keys_and_locks": Balance((*THINGS[2:], "gem"))}
     rewards = {
         "gem": ("gem",),
         "key": ("blue_key", "green_key", "red_key"),
@@ -69,6 +71,14 @@ class Heist:
         bits = np.array(list(cls.objects.values()), np.uint8)
         masks = down[:, :, :, None] & across[:, :, None, :]
         return (masks * bits[:, None, None]).sum(axis=1, dtype=np.uint8)
+
+    @classmethod
+    def pixels_in_view(
+        cls, truth: np.ndarray, frame_shape: Sequence[int] = FRAME_SHAPE
+    ) -> np.ndarray:
+        """Return the area of each of `THINGS` in the frame: `(N, 8)` float32, square pixels."""
+        left, upper, right, lower = np.moveaxis(np.asarray(truth, np.float32), -1, 0)
+        return (right - left) * (lower - upper)
 
     @staticmethod
     def look(state: memoryview, place: int) -> dict[str, np.ndarray]:

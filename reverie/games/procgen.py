@@ -37,6 +37,7 @@ class Rules:
     start_level: int
     distribution_mode: str
     time_steps: int
+    use_backgrounds: bool = True
 
     def level(self, seed: int) -> int:
         """Return the number of the level that an episode of this seed plays."""
@@ -62,7 +63,12 @@ class Batch:
     def __init__(self, rules: Rules, count: int) -> None:
         self.rules, self.count = rules, count
         self.engine = ProcgenGym3Env(
-            count, rules.name, num_threads=0, rand_seed=0, distribution_mode=rules.distribution_mode
+            count,
+            rules.name,
+            num_threads=0,
+            rand_seed=0,
+            distribution_mode=rules.distribution_mode,
+            use_backgrounds=rules.use_backgrounds,
         )
         # Version, name with its length, twelve options and the grid's step come before the range.
         self._range = 4 + 4 + len(rules.name) + 4 * 13
@@ -161,6 +167,7 @@ class Procgen(Game):
         start_level: number of the first.
         distribution_mode: `easy`, `hard`, and `extreme` or `memory` where the game has it.
         time_steps: steps after which an episode is truncated.
+        use_backgrounds: draw pictures behind the levels, or plain black.
     """
 
     name: str
@@ -179,8 +186,11 @@ class Procgen(Game):
         start_level: int = 0,
         distribution_mode: str = "easy",
         time_steps: int = 1000,
+        use_backgrounds: bool = True,
     ) -> None:
-        self._rules = Rules(self.name, num_levels, start_level, distribution_mode, time_steps)
+        self._rules = Rules(
+            self.name, num_levels, start_level, distribution_mode, time_steps, use_backgrounds
+        )
         self.single = self.batch(1)
 
     def batch(self, count: int) -> Batch:

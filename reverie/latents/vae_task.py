@@ -17,9 +17,9 @@ from reverie.latents.encoding import reconstruct, reconstruction_errors
 from reverie.models.architectures import ARCHITECTURES
 from reverie.models.autoencoder import Autoencoder
 from reverie.reports.plots import evenly, save_picture, tile
-from reverie.rollouts.frames import FrameStream, split_episodes
+from reverie.rollouts.frames import FrameStream, split_rollouts
 from reverie.rollouts.identity import rollouts_identity
-from reverie.rollouts.storage import episode_lengths, frames_in
+from reverie.rollouts.storage import frames_in
 from reverie.runs import VAE_WEIGHTS
 from reverie.seeds import seed_32
 from reverie.training.streams import ArrayStream
@@ -79,7 +79,7 @@ def vae_task(paths: list[Path], game: str, options: VAEOptions, folder: Path) ->
         InputError: there are too few episodes or frames.
     """
     known = ARCHITECTURES[options.architecture]
-    train, held_out = split_episodes(len(episode_lengths(paths)))
+    train, held_out = split_rollouts(paths)
     stream = FrameStream(paths, train, options.batch_size, options.seed)
     held_stream = FrameStream(paths, held_out, 1)
     count = frames_in(EVALUATED, stream.frame_shape)

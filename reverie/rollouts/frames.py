@@ -43,6 +43,41 @@ def split_episodes(count: int) -> tuple[list[int], list[int]]:
     return [i for i in range(count) if i not in held_out], sorted(held_out)
 
 
+def split_rollouts(paths: list[Path]) -> tuple[list[int], list[int]]:
+    """Split the episodes of rollouts into those to train on and those held out.
+
+    Where episodes say which level they play, those of levels whose number ends in 9 are held out:
+    no training on any recording sees a level that another one is evaluated on. Where no level or
+    every level ends in 9, every tenth of the levels is held out, so that none is on both sides. All
+    others are split by `split_episodes`, as are episodes of a single level.
+
+    Args:
+        paths: checked rollouts.
+
+    Returns:
+        Numbers of the episodes, counted over all files.
+
+    Raises:
+        InputError: there are fewer than two episodes.
+    """
+    levels = [_level(group) for _, _, group in iterate_episodes(paths)]
+    known = sorted({level for level in levels if level is not None})
+    if None in levels or len(known) < 2:
+        return split_episodes(len(levels))
+    held_out = {level for level in known if level % HOLDOUT == HOLDOUT - 1}
+    if len(held_out) in (0, len(known)):
+        held_out = {known[i] for i in split_episodes(len(known))[1]}
+    return (
+        [i for i, level in enumerate(levels) if level not in held_out],
+        [i for i, level in enumerate(levels) if level in held_out],
+    )
+
+
+def _level(episode: h5py.Group) -> int | None:
+    levels = episode.get("infos/level_seed")
+    return None if levels is None else int(levels[0])
+
+
 class FrameStream:
     """Batches of frames from some episodes of some files.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from reverie.games import make_game
+from reverie.rollouts.balance import Alone, Search, Wanted
 from reverie.rollouts.episode_writer import EpisodeWriter
 from reverie.rollouts.policies import chooser, is_blind, open_loop_actions, played_by
 from reverie.rollouts.storage import write_episode
@@ -23,7 +24,7 @@ class GameProcess:
     """
 
     def __init__(self, game: str, options: dict) -> None:
-        self.game = make_game(game, **options)
+        self.name, self.game = game, make_game(game, **options)
         self.time_steps = options["time_steps"]
 
     def reset(self, seed: int, path: Path | None = None) -> np.ndarray:
@@ -85,6 +86,18 @@ class GameProcess:
             return lambda _step, _frame, info: player.act(info)
         choose = chooser(policy, seed, self.time_steps, self.game.action_space)
         return lambda step, frame, _info: choose(step, frame)
+
+    def find(
+        self, seed: int, group: int, paths: dict[int, Path], policy: str, wanted: Wanted
+    ) -> list[int]:
+        """Play until the places of a group of a balanced recording are filled, see `Search`."""
+        game = self.game
+        batch = game.batch(game.at_once) if game.at_once > 1 else Alone(game)
+
+        def chooser_of(seed: int) -> Callable:
+            return self._chooser(played_by(policy, seed), seed)
+
+        return Search(batch, type(game), self.name, wanted, chooser_of).fill(seed, group, paths)
 
     def play_many(self, jobs: list[tuple[int, Path]], policy: str) -> list[Result]:
         """Record whole episodes of a game that is played many at a time in one batch.

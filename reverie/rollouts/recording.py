@@ -15,9 +15,11 @@ from reverie.games.game import frame_shape, frame_space
 from reverie.headers import RolloutsHeader, header_text
 from reverie.locks import NAME as LOCK
 from reverie.locks import owned
+from reverie.rollouts.balance import Wanted
 from reverie.rollouts.policies import episode_seeds
 from reverie.rollouts.storage import (
     batch_path,
+    batch_places,
     batch_seeds,
     check_batch,
     file_stem,
@@ -53,6 +55,27 @@ def named_player(policy: str, at_once: int = 1) -> Player:
     return play if at_once == 1 else play_many
 
 
+def balanced_player(policy: str, seed: int, size: int, wanted: Wanted) -> Player:
+    """Return a player that records `(place, path)` jobs of a balanced recording.
+
+    Args:
+        policy: name of who plays.
+        seed: of the recording.
+        size: episodes of a group.
+        wanted: the recording.
+    """
+
+    def play(workers: GameWorkers, jobs: list[tuple[int, Path]]) -> Iterator[int]:
+        groups: dict[int, dict[int, Path]] = {}
+        for place, path in jobs:
+            groups.setdefault(place // size, {})[place] = path
+        parts = [(seed, group, paths, policy, wanted) for group, paths in groups.items()]
+        for _, lengths in workers.map("find", parts):
+            yield from lengths
+
+    return play
+
+
 class Recorder:
     """Records batches of a game into a folder.
 
@@ -67,13 +90,22 @@ class Recorder:
         policy: who plays, see `RolloutsHeader`.
         seed: decides the seeds of all episodes.
         options: what the game's class takes.
+        balance: what the episodes show in equal shares; the player then takes their places in the
+            recording for seeds.
     """
 
     def __init__(
-        self, folder: Path, game: str, player: Player, policy: str, seed: int, options: dict
+        self,
+        folder: Path,
+        game: str,
+        player: Player,
+        policy: str,
+        seed: int,
+        options: dict,
+        balance: str = "",
     ) -> None:
         self.folder, self.game, self.player = Path(folder), game, player
-        self.policy, self.seed, self.options = policy, seed, options
+        self.policy, self.seed, self.options, self.balance = policy, seed, options, balance
         self.episodes = self.steps = 0
         self.seconds = 0.0
 
@@ -118,11 +150,18 @@ class Recorder:
                     f"{path}: recorded with {name} {getattr(found, name)}, not {value}; repeat "
                     "the flags of that recording, or choose another --store_folder or --start_batch"
                 )
-        if batch_seeds(path) != episode_seeds(self.seed, start, found.total_episodes):
+        there = batch_places(path) if self.balance else batch_seeds(path)
+        if there != self._episode_names(start, found.total_episodes):
             raise InputError(
                 f"{path}: recorded with another --batch_size, its episodes are others of the run; "
                 "repeat that --batch_size, or choose another --store_folder or --start_batch"
             )
+
+    def _episode_names(self, start: int, count: int) -> list[int]:
+        """Return what tells episodes of a run apart: their seeds, or their places."""
+        if self.balance:
+            return list(range(start, start + count))
+        return episode_seeds(self.seed, start, count)
 
     def header(self) -> RolloutsHeader:
         """Return what every batch of this recording says of itself."""
@@ -137,6 +176,7 @@ class Recorder:
             policy=self.policy,
             seed=self.seed,
             options=self.options,
+            balance=self.balance,
         )
 
     def record(self, workers: GameWorkers, batch: int, start: int, count: int) -> None:
@@ -155,8 +195,8 @@ class Recorder:
                 earlier = path if path.exists() else None
                 there = len(batch_seeds(path)) if earlier else 0
                 self._check_parts(parts)
-                seeds = list(enumerate(episode_seeds(self.seed, start, count)))[there:]
-                jobs = [(seed, parts / f"{index:05d}.h5") for index, seed in seeds]
+                names = list(enumerate(self._episode_names(start, count)))[there:]
+                jobs = [(name, parts / f"{index:05d}.h5") for index, name in names]
                 episodes = self._episodes(workers, jobs, path.name)
                 merge_episodes(episodes, path, self.header(), earlier)
             _clear(parts)

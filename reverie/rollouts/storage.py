@@ -102,6 +102,7 @@ def write_steps(group: h5py.Group, episode: Episode) -> None:
     """Write what an episode has of each step, and its attributes."""
     group.attrs["seed"] = episode.seed
     group.attrs["total_steps"] = len(episode.rewards)
+    group.attrs.update(episode.notes)
     for name in ("actions", "rewards", "terminations", "truncations"):
         group[name] = getattr(episode, name)
 
@@ -150,6 +151,12 @@ def batch_seeds(path: Path) -> list[int]:
     """Return the seeds of a batch's episodes, in order."""
     with h5py.File(path, "r") as file:
         return [int(file[name].attrs.get("seed", -1)) for name in sorted(file)]
+
+
+def batch_places(path: Path) -> list[int]:
+    """Return the places of a balanced batch's episodes in their recording, in order."""
+    with h5py.File(path, "r") as file:
+        return [int(file[name].attrs.get("place", -1)) for name in sorted(file)]
 
 
 def batch_path(folder: Path, game: str, batch: int) -> Path:
