@@ -18,7 +18,14 @@ import numpy as np
 from reverie.artifacts import Refusal, bare, reading
 from reverie.fields import parse, short
 from reverie.hdf5 import open_hdf5, plain
-from reverie.networks import FRAME_SHAPE, NETWORKS, config_fault, detector_fault
+from reverie.networks import (
+    CLONES,
+    FRAME_SHAPE,
+    NETWORKS,
+    classes_fault,
+    config_fault,
+    detector_fault,
+)
 from reverie.spaces import code_size, space_fault
 
 SCHEMA = 1
@@ -228,6 +235,8 @@ class WeightsHeader(Header):
                 fail(f"its action_space has codes of {actions} numbers, its network takes {size}")
         if self.network == "Detector" and (fault := detector_fault(self.config, self.notes)):
             fail(fault)
+        if self.network in CLONES and (fault := classes_fault(self.config, self.notes)):
+            fail(fault)
         if self.recorded:
             self.recorded.check(shapes, fail)
 
@@ -375,6 +384,14 @@ def open_header(
         fail(f"{title} of {header.game!r}, not of {game!r}")
     if preprocessing is not None and header.preprocessing != preprocessing:
         fail(f"its frames have preprocessing {header.preprocessing}, not {preprocessing}")
+    return header
+
+
+def open_clone(path: Path) -> WeightsHeader:
+    """Read the header of a clone, whatever it sees; see `open_header`."""
+    header = open_header(path, WeightsHeader, mend=NETWORKS["GPT"].mend)
+    if header.network not in CLONES:
+        Refusal(path, NETWORKS["GPT"].mend)(f"holds no clone but {header.network}")
     return header
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from reverie.models.architectures import ARCHITECTURES, Architecture
 
 STAGE_6 = "train it with: python 06_critic_masks.py"
+STAGE_7 = "train one with: python 07_clone_behaviour.py train"
 HEADS = ("reward", "termination", "gaussian")
 FRAME_SHAPE = (64, 64, 3)  # of games and files that say no other
 Sizes = Callable[[dict], dict[str, tuple]]  # configuration -> shapes of some arrays by name
@@ -72,8 +73,43 @@ def _local_critic(config: dict) -> dict[str, tuple]:
     return {"conv2d/kernel": (5, 5, 3, config.get("width", 16))}
 
 
+def _gpt(config: dict, scope: str = "gpt") -> dict[str, tuple]:
+    width, blocks = config.get("width", 128), config.get("blocks", 3)
+    last = f"{scope}/block_{blocks - 1}/ago"
+    return {
+        f"{scope}/head/kernel": (width, config.get("classes")),
+        last: (config.get("heads", 4), config.get("context", 32)),
+    }
+
+
+def _latent_gpt(config: dict) -> dict[str, tuple]:
+    embedding = (config.get("latent_size", 64), config.get("width", 128))
+    return _gpt(config) | {"embedding/kernel": embedding}
+
+
+def _visual_gpt(config: dict) -> dict[str, tuple]:
+    rows, columns, *_ = config.get("frame_shape", FRAME_SHAPE)
+    while max(rows, columns) > 8:
+        rows, columns = -(-rows // 2), -(-columns // 2)
+    features = 2 * rows * columns * config.get("channels", 24)
+    sizes = {"dense/kernel": (features, config.get("width", 128))}
+    return _gpt(config, "visual_gpt") | sizes
+
+
 PAIR = [str, int]  # a statement of a detector: what is counted, and from which number on it holds
 PLACES = {"rows": int, "columns": int, "width": int}
+GPT = {
+    "classes": int,
+    "context": int,
+    "width": int,
+    "blocks": int,
+    "heads": int,
+    "dropout": float,
+    "previous_actions": bool,
+    "loss": ("cross_entropy", "focal", "brier", "legacy_mse"),
+    "class_weights": [float],
+}
+CLONED = {"action_space": dict, "classes": list, "class_names": list}
 NETWORKS = {
     "VAE": Network(
         "vae",
@@ -156,7 +192,19 @@ NETWORKS = {
         _mask_net,
         {"choice": dict},
     ),
+    "GPT": Network(
+        "gpt", "a clone that sees latents", STAGE_7, GPT | {"latent_size": int}, _latent_gpt, CLONED
+    ),
+    "VisualGPT": Network(
+        "gpt",
+        "a clone that sees frames",
+        f"{STAGE_7} --architecture visual",
+        GPT | {"frame_shape": [int], "channels": int},
+        _visual_gpt,
+        CLONED,
+    ),
 }
+CLONES = ("GPT", "VisualGPT")
 
 
 def architecture_of(config: dict) -> Architecture:
@@ -229,6 +277,8 @@ def config_fault(name: str, config: dict, shapes: dict[str, tuple]) -> str | Non
         return fault
     if name == "VAE" and (fault := _autoencoder_fault(config)):
         return fault
+    if name in CLONES and (fault := _clone_fault(config)):
+        return fault
     for array, shape in NETWORKS[name].sizes(config).items():
         if shapes.get(array) != shape:
             found = f"has shape {shapes[array]}" if array in shapes else "is missing"
@@ -257,6 +307,31 @@ def detector_fault(config: dict, notes: dict) -> str | None:
             return f"its {name} are not {count}, or not all of them can be used"
     whole = all(type(value) is int for value in notes["floor"].values())
     return None if whole else "its floor is no table of whole numbers"
+
+
+def _clone_fault(config: dict) -> str | None:
+    """Return what is wrong with the sizes of a clone, None if nothing is."""
+    width, heads = config.get("width", 128), config.get("heads", 4)
+    if min(width, heads, config.get("blocks", 3), config.get("context", 32)) < 1 or width % heads:
+        return f"its width {width} cannot be split over {heads} heads"
+    shape = config.get("frame_shape", FRAME_SHAPE)
+    if len(shape) != 3 or min(shape) < 1:
+        return f"frames of shape {tuple(shape)} are no pictures in colour"
+    weights = config.get("class_weights", [])
+    if weights and len(weights) != config.get("classes"):
+        return f"it has {len(weights)} class_weights for {config.get('classes')} classes"
+    return None
+
+
+def classes_fault(config: dict, notes: dict) -> str | None:
+    """Return what is wrong with what a clone says of its actions, None if nothing is."""
+    classes, names = notes["classes"], notes["class_names"]
+    if not len(classes) == len(names) == config.get("classes") >= 1:
+        return f"its classes are not {config.get('classes')}"
+    rows = [row for row in classes if isinstance(row, list) and all(type(n) is int for n in row)]
+    if len(rows) != len(classes) or len({len(row) for row in rows}) != 1:
+        return "its classes are no rows of whole numbers"
+    return None if all(isinstance(n, str) for n in names) else "its class_names are no text"
 
 
 def _setting_fault(name: str, config: dict) -> str | None:

@@ -16,6 +16,7 @@ VAE_WEIGHTS = "final_full_vae_weights.h5"
 LATENTS = "rnn_format_data/rnn_training_data.npz"  # below `--savefolder` of stage 3
 RNN_WEIGHTS = "final_rnn_weights.h5"
 CONTROLLER = "controller.h5"
+CLONE = "clone.h5"
 CONFIG = "config.json"
 METRICS = "metrics.jsonl"
 CHECKPOINT = "checkpoint.h5"  # of a training, there until its folder is removed
@@ -30,6 +31,7 @@ VAE_FOLDER = Path("trained_models_folder")
 RNN_FOLDER = Path("trained_rnn_models")
 CONTROLLER_FOLDER = Path("controller")
 MASKS_FOLDER = Path("critic_masks_folder")
+CLONE_FOLDER = Path("cloned_behaviour")
 RUN_FOLDER = Path("runs/doom")  # of `make run`
 
 # What comes with Reverie; links in the repository, plain folders where it is installed.

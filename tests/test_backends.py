@@ -12,6 +12,7 @@ from helpers import ROOT
 TESTED = [
     "tests/test_vae.py",
     "tests/test_mdn_rnn.py",
+    "tests/test_gpt.py",
     "tests/test_training.py::test_the_state_is_carried_from_batch_to_batch",
     "tests/test_training.py::test_a_recurrent_run_that_was_interrupted_ends_as_if_it_was_not",
     "tests/test_training.py::test_weights_are_finite_or_not_written",

@@ -55,7 +55,7 @@ def test_arrays_are_mapped_and_not_read(path):
 def test_numpy_reads_it_without_pickles(path):
     arrays = write_latents(path, LENGTHS)
     with np.load(path, allow_pickle=False) as file:
-        assert set(file.files) == arrays.keys() | {"header", "policy_index"}
+        assert set(file.files) == arrays.keys() | {"header", "policy_index", "batch_index"}
         for key, values in arrays.items():
             np.testing.assert_array_equal(file[key], values)
 

@@ -198,7 +198,9 @@ def test_latents(run):
         "truncations": ((), bool),
         "episode_lengths": ((), np.int64),
         "policy_index": ((), np.int64),
+        "batch_index": ((), np.int64),
     }
+    assert latents.batch_index.tolist() == [0] * 6 + [1] * 6
     assert latents.header.vae == file_hash(run.vae_weights)
     first = latents.arrays["actions"][: latents.lengths[0]]
     with h5py.File(run.rollouts / "doomrnn_0.h5") as file:

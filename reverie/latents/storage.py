@@ -32,6 +32,8 @@ class Latents:
             `truncations` `(N,)`; `infos/...` `(N + E, ...)`.
         lengths: steps of each episode, `(E,)`.
         policy_index: which of `header.policies` played each episode, `(E,)`.
+        batch_index: which of the encoded batches each episode is from, `(E,)`; zeros in files of
+            earlier versions, which do not say it.
         header: what the file says of itself.
         code: how the actions enter the MDN-RNN.
 
@@ -50,8 +52,9 @@ class Latents:
         except (zipfile.BadZipFile, struct.error, *UNREADABLE) as error:
             raise Damaged(f"{path}: damaged, or no file of latents ({error}); {MEND}") from error
         del self.arrays["header"]
-        played = self.arrays.pop("policy_index", np.zeros(self.lengths.shape, np.int64))
-        self.policy_index = np.asarray(played)
+        nothing = np.zeros(self.lengths.shape, np.int64)
+        self.policy_index = np.asarray(self.arrays.pop("policy_index", nothing))
+        self.batch_index = np.asarray(self.arrays.pop("batch_index", nothing))
         self.code = ActionCode.from_description(self.header.action_space)
         self._check(Refusal(self.path, MEND))
         self.step_starts = np.concatenate([[0], np.cumsum(self.lengths)])
@@ -118,6 +121,8 @@ class Latents:
             fail("policy_index does not say who played each episode")
         if (played < 0).any() or (played >= count).any():
             fail(f"policy_index names policies that the header does not list, it has {count}")
+        if self.batch_index.shape != self.lengths.shape or self.batch_index.dtype.kind not in "iu":
+            fail("batch_index does not say which batch each episode is from")
 
     def _check_values(self, fail: Refusal) -> None:
         """Look at all values, some rows at a time."""
@@ -195,8 +200,9 @@ def merge_latents(parts: list[Path], played: list[int], path: Path, header: Late
     ):
         _write_member(archive, "header", iter([np.array(header_text(header))]), ())
         episodes = [_member_shape(part, "episode_lengths")[0] for part in parts]
-        policies = np.repeat(np.asarray(played, np.int64), episodes)
-        _write_member(archive, "policy_index", iter([policies]), policies.shape)
+        for key, values in (("policy_index", played), ("batch_index", range(len(parts)))):
+            column = np.repeat(np.asarray(values, np.int64), episodes)
+            _write_member(archive, key, iter([column]), column.shape)
         for key in keys:
             shapes = [_member_shape(part, key) for part in parts]
             rows = sum(shape[0] for shape in shapes)

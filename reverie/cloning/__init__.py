@@ -1,0 +1,1 @@
+"""Stage 7: recorded play imitated, measured, and played live."""

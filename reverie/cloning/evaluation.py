@@ -1,0 +1,88 @@
+"""Clones measured on recorded play and in their game, beside players that look at nothing."""
+
+from pathlib import Path
+
+import numpy as np
+
+from reverie.artifacts import InputError
+from reverie.cloning.agents import Clone, predictions
+from reverie.cloning.classes import ActionClasses
+from reverie.cloning.measures import (
+    Habits,
+    class_table,
+    compare,
+    confusion,
+    rare,
+    save_confusion,
+)
+from reverie.cloning.recordings import Recordings, split_sessions
+from reverie.cloning.windows import before
+from reverie.models.gpt import GPT
+from reverie.reports.tables import markdown
+
+
+def evaluate_clone(
+    clone: Clone, recordings: Recordings, picture: Path, held_out: bool = False
+) -> dict:
+    """Measure a clone on recordings; see `evaluate`.
+
+    Args:
+        clone: what predicts.
+        recordings: the episodes.
+        picture: where the confusion goes.
+        held_out: leave out those that it was trained on, as they are its own recordings.
+    """
+    chosen, notes = range(len(recordings.lengths)), clone.header.notes
+    if held_out:
+        _, chosen, _ = split_sessions(recordings.sessions)
+    labels = {e: clone.classes.labels(recordings.actions(e)) for e in chosen}
+    habits = Habits(np.array(notes["counts"]), float(notes["stay"]))
+    return evaluate(clone.network, recordings, labels, clone.classes, habits, picture)
+
+
+def evaluate(
+    network: GPT,
+    recordings: Recordings,
+    labels: dict[int, np.ndarray],
+    classes: ActionClasses,
+    habits: Habits,
+    picture: Path,
+) -> dict:
+    """Measure a clone on recorded episodes, beside answers that look at nothing; print tables.
+
+    Args:
+        network: the clone's.
+        recordings: where the episodes are.
+        labels: classes of the actions of each episode to look at, by its number.
+        classes: of actions.
+        habits: those of the training.
+        picture: where the confusion goes.
+
+    Returns:
+        `measures` of each, `classes` with how often each occurs and is predicted, `rare`, and how
+        many steps had an `unknown` action, which counts nowhere else.
+
+    Raises:
+        InputError: all had.
+    """
+    found = list(predictions(network, recordings, labels))
+    probabilities = np.concatenate([part for _, part in found])
+    actions = np.concatenate([labels[episode] for episode, _ in found])
+    previous = np.concatenate([before(labels[episode]) for episode, _ in found])
+    known = actions >= 0
+    if not known.any():
+        raise InputError("no action of these recordings is one that the clone can choose")
+    probabilities, actions, previous = (a[known] for a in (probabilities, actions, previous))
+    measures = compare(probabilities, actions, previous, habits)
+    counts = confusion(probabilities, actions)
+    save_confusion(picture, counts, classes.names)
+    table = class_table(counts, habits, classes.names)
+    print(markdown([{"held-out steps": name} | row for name, row in measures.items()]))
+    print(markdown(table))
+    return {
+        "measures": measures,
+        "classes": table,
+        "rare": rare(habits, classes.names),
+        "steps": len(actions),
+        "unknown": int((~known).sum()),
+    }
