@@ -129,7 +129,8 @@ def run(args: argparse.Namespace, game_options: dict) -> None:
         for path in (state, result):
             path.unlink(missing_ok=True)
     start_backend()
-    from reverie.controllers.search import Search, check_dream, finish
+    from reverie.controllers.results import check_dream, finish
+    from reverie.controllers.search import Search
 
     options = typed_options(args)
     with (

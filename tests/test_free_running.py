@@ -5,9 +5,11 @@ import pytest
 from helpers import write_latents
 from test_dreams import with_termination
 
+from reverie.controllers.controller import Controller
 from reverie.dreams.dream import Dream
-from reverie.dreams.free_running import HORIZONS, STRIDE, describe, free_running, recorded_states
+from reverie.dreams.free_running import Actor, compare, describe, far_from_game, free_running
 from reverie.dreams.options import DreamOptions
+from reverie.dreams.recorded import HORIZONS, STRIDE, Played, played_states, recorded_states
 from reverie.latents.storage import Latents
 
 EPISODES, LONGEST = 200, 260
@@ -93,3 +95,60 @@ def test_nothing_ends(dream, latents, tmp_path):
     assert result["200"]["dreams"] is None
     assert "nothing ended" in describe(result)
     assert "warning" not in describe(result)
+
+
+def played(dreams, actions):
+    """Return dreams as if they were episodes that an agent has played."""
+    episodes = []
+    for row, length in enumerate(dreams.lengths):
+        episode = Played()
+        for step in range(length):
+            end = step == length - 1 and length < LONGEST
+            reward = dreams.rewards[row, step]
+            episode.add(dreams.latents[row, step], actions[row, step], reward, end)
+        episodes.append(episode)
+    return episodes
+
+
+def test_an_actor_dreams_as_often_to_the_end_as_it_has_played(dream):
+    """Play of a controller in the network's own dream is like its free-running dreams."""
+    actor = Actor(Controller("z", 3, 8, 1), np.array([2.0, -1.0, 0.5], np.float32))
+    begin = dream.first_state(150, np.random.default_rng(1))
+    dreams = dream.acted(begin, actor.policy, actor.parameters, LONGEST, seed=4)
+    actions = np.tanh(dreams.latents[:, :-1] @ actor.parameters)[..., None]
+    state, recorded = played_states(dream.rnn, played(dreams, actions))
+    assert len(recorded.episodes) == sum(-(-n // STRIDE) for n in dreams.lengths)
+    np.testing.assert_allclose(recorded.predicted[0, :5], dreams.ends[0, :5], atol=1e-4)
+    result = compare(dream, state, recorded, actor=actor)
+    for steps in map(str, HORIZONS):
+        low, high = result[steps]["dreams_interval"]
+        assert low - 0.05 < 1.0 < high + 0.05
+        assert result[steps]["dream_reward"] == pytest.approx(result[steps]["game_reward"], abs=0.1)
+    assert not far_from_game(result)
+
+
+def test_an_actor_takes_its_own_actions(dream):
+    """Dreams along the actions that a policy has taken are the dreams in which it acts."""
+    actor = Actor(Controller("z", 3, 8, 1), np.array([2.0, -1.0, 0.5], np.float32))
+    begin = dream.first_state(4, np.random.default_rng(2))
+    acted = dream.acted(begin, actor.policy, actor.parameters, 70, seed=5)
+    actions = np.tanh(acted.latents[:, :-1] @ actor.parameters)[..., None]
+    along = dream.onward(begin, actions, seed=5)
+    np.testing.assert_allclose(along.latents, acted.latents, atol=1e-4)
+    np.testing.assert_array_equal(along.lengths, acted.lengths)
+
+
+@pytest.mark.parametrize(
+    ("ends", "reward", "interval", "far"),
+    [
+        (1.2, 9.0, [8.0, 10.0], ""),
+        (0.5, 1.0, [0.9, 1.1], "end 0.50 times"),
+        (None, 3.0, [2.0, 4.0], "reward 3.00 times"),
+        (None, 3.0, [1.2, 4.0], ""),
+        (None, None, None, ""),
+    ],
+)
+def test_rewards_decide_where_nothing_ends(ends, reward, interval, far):
+    row = {"dreams": ends, "reward": reward, "reward_interval": interval}
+    assert far_from_game({"200": row}).startswith(far)
+    assert bool(far_from_game({"200": row})) == bool(far)

@@ -13,6 +13,7 @@ from keras import ops
 from reverie.backend import compiled
 from reverie.controllers.controller import Controller, load_controller
 from reverie.dreams.features import join_features
+from reverie.dreams.recorded import Played
 from reverie.lineage import find_networks
 from reverie.models.mdn_rnn import MDNRNN
 from reverie.models.vae import VAE
@@ -83,6 +84,7 @@ class ControlledAgents:
         self.parameters = np.zeros((agents.count, controller.size), np.float32)
         self.disturbed = np.zeros((agents.count, controller.action_size), np.float32)
         self.held = np.zeros(agents.count, int)  # steps that a disturbance still lasts
+        self.codes = np.zeros((agents.count, controller.action_size), np.float32)
         self.noise = [np.random.default_rng(0) for _ in range(agents.count)]
         self._decide = compiled(self._perceive_and_act)
 
@@ -101,6 +103,7 @@ class ControlledAgents:
         results = self._decide(frames, noise, self.parameters, agents.hidden, agents.cell, *given)
         codes, latents, hidden, cell = map(np.array, results)
         agents.latents, agents.hidden, agents.cell = latents, hidden, cell
+        self.codes = codes
         return self.controller.code.decode(codes)
 
     def _disturbance(self) -> np.ndarray:
@@ -131,7 +134,10 @@ class ControlledAgents:
 
 
 def play(
-    workers: GameWorkers, agents: ControlledAgents, jobs: list[Job]
+    workers: GameWorkers,
+    agents: ControlledAgents,
+    jobs: list[Job],
+    kept: dict[int, Played | None] | None = None,
 ) -> Iterator[tuple[int, int, float]]:
     """Play episodes in the real game, a game to each agent, until all jobs are done.
 
@@ -139,17 +145,25 @@ def play(
         workers: as many as there are agents.
         agents: the players.
         jobs: which parameters play which episode, and where it is recorded.
+        kept: what the agents saw and did in the episodes with these seeds is put there.
 
     Yields:
         Number of the job, length of its episode, return.
     """
+    playing: dict[int, Played] = {}
 
     def begin(agent: int, job: int) -> None:
         parameters, seed, _ = jobs[job]
         agents.begin(agent, parameters, seed)
+        playing[agent] = Played()
+        if seed in (kept or ()):
+            kept[seed] = playing[agent]
+
+    def heed(agent: int, reward: float, terminated: bool) -> None:
+        playing[agent].add(agents.agents.latents[agent], agents.codes[agent], reward, terminated)
 
     episodes = [(seed, path) for _, seed, path in jobs]
-    yield from play_in_lockstep(workers, episodes, begin, agents.act)
+    yield from play_in_lockstep(workers, episodes, begin, agents.act, heed=heed if kept else None)
 
 
 def agent_player(

@@ -1,4 +1,4 @@
-"""Controllers evaluated in the real game, and policies that do not look beside them."""
+"""Controllers evaluated in the real game, and policies that do not look."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,15 +8,10 @@ import numpy as np
 from reverie.controllers.agents import Agents, ControlledAgents, play
 from reverie.controllers.controller import Controller
 from reverie.controllers.kept_returns import KeptReturns
-from reverie.dreams.dream import Dream
-from reverie.games.actions import ActionCode
-from reverie.reports.scores import summary
-from reverie.rollouts.policies import OPEN_LOOP, open_loop_codes
+from reverie.dreams.recorded import Played
 from reverie.rollouts.shares import Shares
 from reverie.rollouts.workers import GameWorkers
 from reverie.stage import Stopped, progress, stop_signal
-
-SURVIVAL_EPISODES = 40  # of each policy; the mean length is then known to a tenth
 
 
 class GameEvaluator:
@@ -40,7 +35,11 @@ class GameEvaluator:
         self.shares = shares
 
     def returns(
-        self, parameters: np.ndarray, seeds: list[int], kept: KeptReturns | None = None
+        self,
+        parameters: np.ndarray,
+        seeds: list[int],
+        kept: KeptReturns | None = None,
+        played: dict[int, Played | None] | None = None,
     ) -> np.ndarray:
         """Play every controller on every seed.
 
@@ -48,6 +47,8 @@ class GameEvaluator:
             parameters: `(N, P)`.
             seeds: of the episodes.
             kept: returns that an earlier start has found; those of this one are added.
+            played: what the agents saw and did in the episodes with these seeds is put there, but
+                for those of an earlier start and of other machines.
 
         Returns:
             `(N, len(seeds))`.
@@ -62,7 +63,7 @@ class GameEvaluator:
             progress(total=len(jobs), initial=len(results), desc="game") as bar,
             kept_at_stop(kept),
         ):
-            for index, total in self._totals([jobs[job] for job in missing]):
+            for index, total in self._totals([jobs[job] for job in missing], played):
                 results[missing[index]] = total
                 bar.update()
                 if kept is not None:
@@ -73,13 +74,27 @@ class GameEvaluator:
         ordered = [results[job] for job in range(len(jobs))]
         return np.array(ordered).reshape(len(parameters), len(seeds))
 
-    def _totals(self, jobs: list[tuple[np.ndarray, int]]) -> Iterator[tuple[int, float]]:
+    def episodes(self, parameters: np.ndarray, played: dict[int, Played | None]) -> list[Played]:
+        """Return a controller's episodes, of which those are played that are not there yet.
+
+        Args:
+            parameters: `(P,)`.
+            played: what `returns` has put there.
+        """
+        missing = [(parameters, seed, None) for seed, episode in played.items() if episode is None]
+        for _ in play(self.workers, self.agents, missing, played):
+            stop_signal.check()
+        return list(played.values())
+
+    def _totals(
+        self, jobs: list[tuple[np.ndarray, int]], played: dict[int, Played | None] | None
+    ) -> Iterator[tuple[int, float]]:
         """Play episodes, parameters and seed of each; yield their numbers and returns."""
         if self.shares is not None:
             yield from self.shares.answers("returns", jobs)
             return
-        played = [(parameters, seed, None) for parameters, seed in jobs]
-        for index, _, total in play(self.workers, self.agents, played):
+        episodes = [(parameters, seed, None) for parameters, seed in jobs]
+        for index, _, total in play(self.workers, self.agents, episodes, played):
             yield index, total
 
     def open_loop(self, policy: str, seeds: list[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -103,33 +118,3 @@ def kept_at_stop(kept: KeptReturns | None) -> Iterator[None]:
         if kept is not None:
             kept.save()
         raise
-
-
-def dream_open_loop(
-    dream: Dream, code: ActionCode, policy: str, seeds: list[int]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Dream along the actions of a policy that does not look; return returns and lengths."""
-    return dream.along(open_loop_codes(policy, seeds, dream.options.time_steps, code), seeds[0])
-
-
-def compare_survival(evaluator: GameEvaluator, dream: Dream, seeds: list[int]) -> dict[str, dict]:
-    """Compare how long policies that do not look live in the dream and in the game, and how well.
-
-    Returns:
-        For each policy `dream` and `game`, summaries of lengths, their `ratio`, and the mean
-        returns `dream_return` and `game_return`.
-    """
-    result, seeds = {}, seeds[:SURVIVAL_EPISODES]
-    code, limit = evaluator.agents.controller.code, dream.options.time_steps
-    for policy in OPEN_LOOP:
-        dreamt = dream_open_loop(dream, code, policy, seeds)
-        played = evaluator.open_loop(policy, seeds)
-        lengths = summary(dreamt[1], limit), summary(played[1], limit)
-        result[policy] = {
-            "dream": lengths[0],
-            "game": lengths[1],
-            "ratio": lengths[0]["mean"] / lengths[1]["mean"],
-            "dream_return": float(dreamt[0].mean()),
-            "game_return": float(played[0].mean()),
-        }
-    return result

@@ -1,4 +1,4 @@
-"""One run of stage 5: a search, how its mean is evaluated, and what it leaves behind."""
+"""One run of stage 5: a search, and how its mean is evaluated."""
 
 import time
 from pathlib import Path
@@ -6,27 +6,26 @@ from typing import Any
 
 import numpy as np
 
-from reverie.artifacts import InputError, file_hash, read_json_lines, write_json, write_json_lines
+from reverie.artifacts import InputError, file_hash, read_json_lines, write_json_lines
 from reverie.controllers.agents import Agents
 from reverie.controllers.cma_es import CMAES
-from reverie.controllers.controller import Controller, load_controller, save_controller
-from reverie.controllers.evaluation import GameEvaluator, compare_survival
+from reverie.controllers.controller import Controller, load_controller
+from reverie.controllers.evaluation import GameEvaluator
 from reverie.controllers.evaluators import ControllerEvaluator
-from reverie.controllers.footage import film_agent
 from reverie.controllers.kept_returns import KeptReturns
 from reverie.controllers.options import EvaluationOptions, SearchFiles, SearchOptions
 from reverie.dreams.dream import Dream
 from reverie.dreams.options import DreamOptions
+from reverie.dreams.recorded import Played
 from reverie.games import game_class
 from reverie.games.actions import ActionCode
-from reverie.headers import ControllerHeader
+from reverie.headers import WeightsHeader, open_header
 from reverie.latents.storage import load_first_frames
-from reverie.reports.plots import save_curves
 from reverie.reports.scores import sentence, summary
-from reverie.rollouts.policies import REFERENCES, episode_seeds
+from reverie.rollouts.policies import SURVEYED, episode_seeds
 from reverie.rollouts.shares import EngineOptions, Shares
 from reverie.rollouts.workers import GameWorkers
-from reverie.runs import CONTROLLER, METRICS, SCORES
+from reverie.runs import METRICS
 from reverie.training.weights import load_network
 
 
@@ -176,11 +175,17 @@ class Search:
             return self._play("evolve", parameters, seeds)
         return self.dream.controlled(self.controller, parameters, rollouts, seeds[0])[0]
 
-    def _play(self, purpose: str, parameters: np.ndarray, seeds: list[int]) -> np.ndarray:
+    def _play(
+        self,
+        purpose: str,
+        parameters: np.ndarray,
+        seeds: list[int],
+        played: dict[int, Played | None] | None = None,
+    ) -> np.ndarray:
         """Play the game; what an earlier start that was stopped has found is not played again."""
         settings = self.cma_es.settings | {"played_with": self.evaluator.workers.options}
         kept = KeptReturns(self._unfinished(purpose), settings, parameters, seeds)
-        return self.evaluator.returns(parameters, seeds, kept)
+        return self.evaluator.returns(parameters, seeds, kept, played)
 
     def forget(self, *purposes: str) -> None:
         """Remove what was kept for these purposes: it is part of a larger result now."""
@@ -191,7 +196,8 @@ class Search:
         return self.files.folder / f"unfinished_{purpose}.json"
 
     def _evaluate(self) -> dict:
-        scores = self.evaluate_mean("evaluate")
+        returns = self.mean_returns("evaluate")
+        scores = {where: self.summary(values) for where, values in returns.items()}
         for where, result in scores.items():
             print(f"  {where}: {sentence(result)}")
         return {f"{where}_score": result for where, result in scores.items()}
@@ -200,101 +206,29 @@ class Search:
         """Return the seeds of an evaluation, which no candidate is evaluated on."""
         return episode_seeds(self.options.seed, 0, self.evaluation.eval_episodes, purpose)
 
-    def evaluate_mean(self, purpose: str) -> dict[str, dict]:
-        """Evaluate the mean of the search in the dream and in the game."""
+    def habits(self) -> dict[str, float | None]:
+        """Return policies that do not look, and the share of the data that was played like each.
+
+        None where the weights of the MDN-RNN, of an earlier version, do not say it.
+        """
+        notes = open_header(self.files.rnn_weights, WeightsHeader, network="MDNRNN").notes
+        known = notes.get("habits", {})
+        return {policy: known.get(policy) for policy in (*SURVEYED, *self.game.habits)}
+
+    def mean_returns(
+        self, purpose: str, played: dict[int, Played | None] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Return what the mean of the search gets in the dream and in the game, episode by episode.
+
+        Args:
+            purpose: of the seeds, see `seeds`.
+            played: episodes of the game that are kept, see `GameEvaluator.returns`.
+        """
         mean, seeds = self.cma_es.mean[None], self.seeds(purpose)
         dreamt, _ = self.dream.controlled(self.controller, mean, len(seeds), seeds[0])
-        played = self._play(purpose, mean, seeds)
-        return {"dream": self._summary(dreamt[0]), "game": self._summary(played[0])}
+        return {"dream": dreamt[0], "game": self._play(purpose, mean, seeds, played)[0]}
 
-    def evaluate_policy(self, policy: str, seeds: list[int]) -> dict:
-        """Evaluate a policy by name in the game."""
-        return self._summary(self.evaluator.open_loop(policy, seeds)[0])
-
-    def _summary(self, returns: np.ndarray) -> dict:
+    def summary(self, returns: np.ndarray) -> dict:
         """Summarise returns, with the highest there can be if the game has one."""
         longest = self.dream.options.time_steps
         return summary(returns, longest if self.game.scored_in_steps else None)
-
-
-def check_dream(search: Search) -> dict:
-    """Print how long policies that do not look live in dream and game; warn if far apart."""
-    survival = compare_survival(search.evaluator, search.dream, search.seeds("evaluate"))
-    print("                   mean length: dream    game   ratio   mean return: dream    game")
-    for policy, result in survival.items():
-        dreamt, played = result["dream"]["mean"], result["game"]["mean"]
-        print(
-            f"{policy:18s} {dreamt:18.0f} {played:7.0f} {result['ratio']:7.2f} "
-            f"{result['dream_return']:20.1f} {result['game_return']:7.1f}"
-        )
-    if not all(0.5 < result["ratio"] < 2.0 for result in survival.values()):
-        print(
-            "warning: this dream is far from the game; a controller evolved in it may be worthless."
-            " Record more episodes (01), train longer (04) or change --temperature"
-        )
-    return survival
-
-
-def finish(search: Search, survival: dict) -> None:
-    """Write controller, scores beside random and motionless play, plot and film.
-
-    A game that is drawn faster in training is evaluated and filmed as its makers draw it, but for
-    the policies that do not look.
-    """
-    _save(search)
-    seeds, workers = search.seeds("score"), search.evaluator.workers
-    blind = {policy: search.evaluate_policy(policy, seeds) for policy in REFERENCES}
-    original = search.game_options | search.game.scored_with
-    if original == search.game_options:
-        _score(search, seeds, blind, survival)
-        return
-    with GameWorkers(search.name, original, len(workers)) as others:
-        search.play_in(others)
-        _score(search, seeds, blind, survival)
-
-
-def _save(search: Search) -> None:
-    files, dream = search.files, search.dream.options
-    header = ControllerHeader(
-        search.name,
-        search.game.preprocessing,
-        train_in=search.options.train_in,
-        options=search.game_options,
-        temperature=dream.temperature,
-        sigma_temperature=dream.sigma_temperature,
-    )
-    path, networks = files.folder / CONTROLLER, (files.vae_weights, files.rnn_weights)
-    save_controller(path, search.controller, search.cma_es.mean, header, networks)
-
-
-def _score(search: Search, seeds: list[int], blind: dict, survival: dict) -> None:
-    """Write scores, those of the policies that do not look among them, plot and film."""
-    folder = search.files.folder
-    scores = search.evaluate_mean("score") | blind
-    print(f"scores over {len(seeds)} episodes on held-out seeds:")
-    for name, score in scores.items():
-        print(f"  {name:13s} {sentence(score)}")
-    if rows := [row for row in search.history if "game_score" in row]:
-        curves = {where: _curve(rows, f"{where}_score", len(seeds)) for where in ("dream", "game")}
-        label = "score of the mean ± standard error"
-        save_curves(folder / "scores.png", curves, "generation", label)
-    evaluator = search.evaluator
-    film_agent(
-        folder / "film.mp4",
-        evaluator.workers,
-        evaluator.agents,
-        search.dream,
-        search.cma_es.mean,
-        seed=seeds[0],
-        fps=search.game.fps,
-    )
-    write_json(folder / SCORES, {"scores": scores, "survival": survival})
-    search.forget("score")
-    print(f"controller, scores and film in {folder}")
-
-
-def _curve(rows: list[dict], score: str, episodes: int) -> tuple[list, list, list]:
-    """Return generations, scores and their standard errors."""
-    generations = [row["generation"] for row in rows]
-    errors = [row[score]["std"] / episodes**0.5 for row in rows]
-    return generations, [row[score]["mean"] for row in rows], errors

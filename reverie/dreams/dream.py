@@ -81,6 +81,7 @@ class Dream:
         self._along = compiled(self._act_as_given, xla=True)
         self._controlled: dict[Policy, Any] = {}
         self._kept = compiled(self._keep_chunk)
+        self._acted: dict[Policy, Any] = {}
         self._remember = compiled(rnn.step)
 
     def first_latents(self, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -224,7 +225,7 @@ class Dream:
     def free(self, actions: np.ndarray, seed: int) -> Dreams:
         """Dream along the codes of actions `(R, T, A)` from recorded first frames."""
         begin = self.first_state(len(actions), np.random.default_rng(seed))
-        return self._keep(begin, actions, self._noise_of(actions, seed))
+        return self._keep(begin, actions, self._noise_of(*actions.shape[:2], seed))
 
     def committed(self, actions: np.ndarray, seed: int) -> list[Dreams]:
         """Dream committed to each component: every step is drawn from it.
@@ -246,7 +247,7 @@ class Dream:
         groups, count = self.rnn.num_mixtures, len(actions)
         first = self.first_state(count, np.random.default_rng(seed))
         begin = {name: np.tile(values, (groups, 1)) for name, values in first.items()}
-        noise = self._noise_of(actions, seed)
+        noise = self._noise_of(count, actions.shape[1], seed)
         noise = {name: np.concatenate([v] * groups, axis=1) for name, v in noise.items()}
         component = np.repeat(np.arange(groups, dtype=np.int32), count)
         dreams = self._keep(begin, np.tile(actions, (groups, 1, 1)), noise, component)
@@ -274,10 +275,27 @@ class Dream:
 
     def onward(self, state: State, actions: np.ndarray, seed: int) -> Dreams:
         """Dream on from a state of R dreams along the codes of actions `(R, T, A)`."""
-        return self._keep(state, actions, self._noise_of(actions, seed))
+        return self._keep(state, actions, self._noise_of(*actions.shape[:2], seed))
 
-    def _noise_of(self, actions: np.ndarray, seed: int) -> Noise:
-        count, steps = actions.shape[:2]
+    def acted(
+        self, state: State, policy: Policy, parameters: np.ndarray, steps: int, seed: int
+    ) -> Dreams:
+        """Dream on from a state of R dreams, a policy with parameters `(P,)` acting in all."""
+        if policy not in self._acted:
+
+            def keep(state: State, given: dict, parameters: Any) -> tuple[State, Any]:
+                def choose(state: State, _: dict) -> Any:
+                    return policy.act(parameters, state["z"], state["h"], state["c"])
+
+                return self._keep_chunk(state, given, None, choose)
+
+            self._acted[policy] = compiled(keep)
+        count = len(state["z"])
+        each = np.repeat(np.asarray(parameters, np.float32)[None], count, axis=0)
+        noise = self._noise_of(count, steps, seed)
+        return self._record(state, noise, noise, lambda s, part: self._acted[policy](s, part, each))
+
+    def _noise_of(self, count: int, steps: int, seed: int) -> Noise:
         generators = [np.random.default_rng([seed, dream]) for dream in range(count)]
         return self.draw_noise(generators, (steps,))
 
@@ -301,11 +319,15 @@ class Dream:
         self, state: State, actions: np.ndarray, noise: Noise, component: Any = None
     ) -> Dreams:
         """Dream along actions `(R, T, A)` and keep everything."""
-        first, steps, records = state["z"], actions.shape[1], []
         given = noise | {"actions": actions.transpose(1, 0, 2).astype(np.float32)}
+        return self._record(state, noise, given, lambda s, part: self._kept(s, part, component))
+
+    def _record(self, state: State, noise: Noise, given: dict, keep: Any) -> Dreams:
+        """Dream through what is given for T steps, chunk by chunk, and keep everything."""
+        first, steps, records = state["z"], len(noise["end"]), []
         for start in range(0, steps, CHUNK):
             part = {name: _filled(v[start : start + CHUNK]) for name, v in given.items()}
-            state, record = self._kept(state, part, component)
+            state, record = keep(state, part)
             records.append(np.asarray(record))
         record = np.concatenate(records)[:steps].transpose(1, 0, 2)
         cuts = [self.rnn.latent_size, record.shape[-1] - 2, record.shape[-1] - 1]
@@ -317,15 +339,21 @@ class Dream:
         lengths = np.where(over.any(1), over.argmax(1) + 1, steps)
         return Dreams(latents, weights, ends, rewards, lengths)
 
-    def _keep_chunk(self, state: State, given: dict, component: Any) -> tuple[State, Any]:
-        """Dream `CHUNK` steps; return the state and what was dreamt, `(CHUNK, R, ...)`."""
+    def _keep_chunk(
+        self, state: State, given: dict, component: Any, choose: Any = None
+    ) -> tuple[State, Any]:
+        """Dream `CHUNK` steps; return the state and what was dreamt, `(CHUNK, R, ...)`.
+
+        Actions are chosen by the state and what is given for the step; the given ones by default.
+        """
+        choose = choose or (lambda _, now: now["actions"])
         weights = int(np.prod(self.rnn.mixture.choices))
         shape = (CHUNK, ops.shape(state["z"])[0], self.rnn.latent_size + weights + 2)
 
         def body(step: Any, carry: tuple) -> tuple:
             state, record = carry
             now = {name: values[step] for name, values in given.items()}
-            lstm, predicted = self._predict(state, now["actions"])
+            lstm, predicted = self._predict(state, choose(state, now))
             state, rewards, _ = self._draw(lstm, predicted, now, component)
             shares = ops.softmax(self.rnn.mixture.split(predicted["mixture"])[0])
             shares = ops.reshape(shares, (ops.shape(state["z"])[0], -1))

@@ -1,59 +1,45 @@
 """Do dreams that run free end as often as the game, and reward as much?
 
-From states of recorded play the network dreams on along the recorded actions, and what it predicts
-is compared with what was recorded. On recorded latents the predictions may be right and in dreams
-wrong, since there every step builds on the network's own draws.
+From states of recorded play the network dreams on, along the recorded actions or with a controller
+that acts in the dream, and what it predicts is compared with what was recorded. On recorded latents
+the predictions may be right and in dreams wrong, since there every step builds on the network's own
+draws, and a controller meets what its own actions lead to.
 
-Axes: N states, T steps, B episodes, Z latent dimensions, A numbers in an action, H LSTM units.
+Axes: N states, T steps, E episodes, R draws of episodes.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from keras import ops
 
-from reverie.backend import compiled
-from reverie.dreams.dream import Dream, State
+from reverie.dreams.dream import Dream, Policy, State
+from reverie.dreams.recorded import HORIZONS, Recorded, recorded_states
 from reverie.latents.storage import Latents
-from reverie.models.mdn_rnn import MDNRNN
 from reverie.stage import progress, stop_signal
 
-STRIDE = 100  # steps between two states of an episode
-HORIZONS = (25, 50, 100, 200)  # steps that are dreamt
 STATES = 1000  # at most
 COPIES = 4  # dreams of each state
-BATCH = 16  # episodes that are followed together, and states whose dreams are drawn together
+BATCH = 16  # states whose dreams are drawn together
 RESAMPLES = 1000
-TRUSTED = 1.5  # dreams may end so many times more or less often than the game
+TRUSTED = 1.5  # dreams may end, or reward, so many times more or less than the game
 
 
 @dataclass(frozen=True)
-class Recorded:
-    """What was recorded after N states, padded behind the ends of episodes.
+class Actor:
+    """A controller that acts in dreams.
 
     Attributes:
-        episodes: of each state, `(N,)`.
-        actions: codes, `(N, T, A)`.
-        alive: 1 for the steps that were played, `(N, T)`.
-        ends: 1 where the game ended the episode, `(N, T)`.
-        rewards: `(N, T)`.
-        predicted: the network's probability of ending on the recorded latents, `(N, T)`.
+        policy: its shape.
+        parameters: `(P,)`.
     """
 
-    episodes: np.ndarray
-    actions: np.ndarray
-    alive: np.ndarray
-    ends: np.ndarray
-    rewards: np.ndarray
-    predicted: np.ndarray
+    policy: Policy
+    parameters: np.ndarray
 
 
 def free_running(dream: Dream, latents: Latents, episodes: list[int], seed: int = 0) -> dict:
-    """Compare free-running dreams with recorded play, from every hundredth step of its episodes.
-
-    A dream counts as long as its recording lasts, weighted with the probability that it has not
-    ended, so that dreams and recordings are censored alike.
+    """Compare dreams along recorded actions with the recording, from every hundredth step of it.
 
     Args:
         dream: of the network; its temperatures count.
@@ -62,144 +48,97 @@ def free_running(dream: Dream, latents: Latents, episodes: list[int], seed: int 
         seed: decides drawn latents and dreams.
 
     Returns:
-        `states`, how many there are, and by the number of steps, as text: `game`, the ends that
-        were recorded; `latents` and `dreams`, the ends that the network expects on recorded
-        latents and in dreams, as multiples of `game`, each with its 95 % bootstrap `_interval` over
-        episodes; `game_reward` and `dream_reward`, means of a step. Multiples are None where
-        nothing ended.
+        See `compare`.
     """
     state, recorded = recorded_states(dream.rnn, latents, episodes, np.random.default_rng(seed))
+    return compare(dream, state, recorded, seed)
+
+
+def compare(
+    dream: Dream, state: State, recorded: Recorded, seed: int = 0, actor: Actor | None = None
+) -> dict:
+    """Compare dreams that go on from recorded states with what was recorded after them.
+
+    Along recorded actions a dream counts as long as its recording lasts, weighted with the
+    probability that it has not ended, so that dreams and recordings are censored alike. With an
+    actor a dream counts to the last of the steps, or to the one at which time was up in the
+    recording.
+
+    Args:
+        dream: of the network; its temperatures count.
+        state: of N recorded states, see `recorded_states`.
+        recorded: what came next.
+        seed: decides the dreams.
+        actor: acts in the dreams; the recorded actions by default. It should be who has played.
+
+    Returns:
+        `states`, how many there are, and by the number of steps, as text: `game`, the ends that
+        were recorded; `latents` and `dreams`, the ends that the network expects on recorded
+        latents and in dreams, as multiples of `game`; `game_reward` and `dream_reward`, means of a
+        step (with an actor of every step, those behind an end are 0), and `reward`, the second as a
+        multiple of the first. Multiples have a 95 % bootstrap `_interval` over episodes; they are
+        None where nothing ended or nothing was rewarded.
+    """
     count = len(recorded.episodes)
     chosen = np.unique(np.linspace(0, count - 1, min(count, STATES)).astype(int))
     state = {name: values[chosen] for name, values in state.items()}
     recorded = Recorded(*(values[chosen] for values in vars(recorded).values()))
-    survived, ends, rewards = _dreamt(dream, state, recorded, seed)
+    columns = _dreamt(dream, state, recorded, seed, actor)
+    columns["counted"] = recorded.alive if actor is None else _until_time_is_up(recorded)
     result: dict[str, Any] = {"states": len(chosen)}
     for steps in HORIZONS:
-        result[str(steps)] = _compared(recorded, survived, ends, rewards, steps)
+        result[str(steps)] = _compared(recorded, columns, steps, censored=actor is None)
     return result
 
 
-def recorded_states(
-    rnn: MDNRNN, latents: Latents, episodes: list[int], rng: np.random.Generator
-) -> tuple[State, Recorded]:
-    """Follow recorded episodes; return the states at every hundredth step, and what came next.
+def _until_time_is_up(recorded: Recorded) -> np.ndarray:
+    """Return 1 for the steps that were played and those after the game's end, `(N, T)`."""
+    ended = np.cumsum(recorded.ends, axis=1) > 0
+    return np.maximum(recorded.alive, ended)
 
-    Args:
-        rnn: follows them on latents that are drawn from their posteriors.
-        latents: the recording.
-        episodes: numbers of those to follow.
-        rng: draws latents.
+
+def _dreamt(
+    dream: Dream, state: State, recorded: Recorded, seed: int, actor: Actor | None
+) -> dict[str, np.ndarray]:
+    """Dream on; return the chance of getting to each step, of ending there, and reward: `(N, T)`.
+
+    The last two are weighted with the first.
     """
-    follow, found = compiled(_follower(rnn)), []
-    for start in progress(range(0, len(episodes), BATCH), desc="recorded states"):
-        rows = np.resize(episodes[start : start + BATCH], BATCH)
-        known = min(BATCH, len(episodes) - start)
-        found += _follow(follow, rnn, _Episodes(latents, rows, rng), known)
-        stop_signal.check()
-    state = {name: np.stack([row[name] for row, _ in found]) for name in ("z", "h", "c")}
-    after = [np.stack(column) for column in zip(*(values for _, values in found))]
-    return state, Recorded(*after)
-
-
-class _Episodes:
-    """B episodes as padded arrays, their latents drawn."""
-
-    def __init__(self, latents: Latents, rows: np.ndarray, rng: np.random.Generator) -> None:
-        lengths = latents.lengths[rows]
-        longest = int(lengths.max())
-        self.rows, self.lengths = rows, lengths
-        self.steps = longest + HORIZONS[-1] + STRIDE
-        step = np.minimum(np.arange(self.steps), lengths[:, None] - 1)
-        frames, steps = (
-            latents.frame_starts[rows, None] + step,
-            latents.step_starts[rows, None] + step,
-        )
-        arrays = latents.arrays
-        spread = np.exp(0.5 * arrays["logvar"][frames].astype(np.float32))
-        noise = rng.standard_normal(spread.shape, np.float32)
-        self.latents = arrays["mu"][frames].astype(np.float32) + spread * noise
-        self.actions = latents.code.encode(arrays["actions"][steps]).astype(np.float32)
-        self.alive = (np.arange(self.steps) < lengths[:, None]).astype(np.float32)
-        self.ends = arrays["terminations"][steps] * self.alive
-        self.rewards = arrays["rewards"][steps] * self.alive
-
-
-def _follower(rnn: MDNRNN) -> Any:
-    def follow(hidden: Any, cell: Any, latents: Any, actions: Any) -> tuple:
-        """Follow `(STRIDE, B, ...)`; return LSTM state and probabilities of ending."""
-
-        def body(step: Any, carry: tuple) -> tuple:
-            hidden, cell, ends = carry
-            hidden, cell = rnn.step(latents[step], actions[step], [hidden, cell])
-            end = ops.sigmoid(rnn.predictions(hidden)["termination"])
-            return hidden, cell, ops.slice_update(ends, (step, 0), end[None])
-
-        ends = ops.zeros((STRIDE, BATCH))
-        return ops.fori_loop(0, STRIDE, body, (hidden, cell, ends))
-
-    return follow
-
-
-def _follow(follow: Any, rnn: MDNRNN, batch: _Episodes, known: int) -> list[tuple[dict, tuple]]:
-    """Follow a batch of episodes; return states and what came next of the first `known` rows."""
-    hidden, cell = (np.zeros((BATCH, rnn.units), np.float32) for _ in range(2))
-    states, predicted = [], []
-    for start in range(0, batch.steps - STRIDE + 1, STRIDE):
-        states.append((start, hidden, cell))
-        part = slice(start, start + STRIDE)
-        inputs = batch.latents[:, part], batch.actions[:, part]
-        results = follow(hidden, cell, *(values.transpose(1, 0, 2) for values in inputs))
-        hidden, cell, ends = map(np.asarray, results)
-        predicted.append(ends.T)
-    ends, found = np.concatenate(predicted, axis=1), []
-    for start, hidden, cell in states:
-        after = slice(start, start + HORIZONS[-1])
-        for row in np.flatnonzero(batch.lengths[:known] > start):
-            state = {"z": batch.latents[row, start], "h": hidden[row], "c": cell[row]}
-            values = batch.actions, batch.alive, batch.ends, batch.rewards, ends
-            found.append((state, (batch.rows[row], *(v[row, after] for v in values))))
-    return found
-
-
-def _dreamt(dream: Dream, state: State, recorded: Recorded, seed: int) -> tuple[np.ndarray, ...]:
-    """Dream on; return chance of getting to each step, of ending there, and reward: `(N, T)`."""
     found = []
     for start in progress(range(0, len(recorded.episodes), BATCH), desc="free-running dreams"):
         part = slice(start, start + BATCH)
-        actions = np.repeat(recorded.actions[part], COPIES, axis=0)
         begin = {name: np.repeat(values[part], COPIES, axis=0) for name, values in state.items()}
-        dreams = dream.onward(begin, actions, seed + start)
+        actions = np.repeat(recorded.actions[part], COPIES, axis=0)
+        if actor is None:
+            dreams = dream.onward(begin, actions, seed + start)
+        else:
+            steps = actions.shape[1]
+            dreams = dream.acted(begin, actor.policy, actor.parameters, steps, seed + start)
         survived = np.cumprod(1.0 - dreams.ends, axis=1)
         survived = np.pad(survived[:, :-1], ((0, 0), (1, 0)), constant_values=1.0)
         rows = survived, survived * dreams.ends, survived * dreams.rewards
         shape = (-1, COPIES, actions.shape[1])
         found.append([values.reshape(shape).mean(axis=1) for values in rows])
         stop_signal.check()
-    return tuple(np.concatenate(column) for column in zip(*found))
+    names = "survived", "ends", "rewards"
+    return {name: np.concatenate(column) for name, column in zip(names, zip(*found))}
 
 
-def _compared(
-    recorded: Recorded, survived: np.ndarray, ends: np.ndarray, rewards: np.ndarray, steps: int
-) -> dict:
-    """Compare the first steps of dreams and recordings; see `free_running`."""
-    columns = {
-        "alive": recorded.alive,
+def _compared(recorded: Recorded, columns: dict, steps: int, censored: bool) -> dict:
+    """Compare the first steps of dreams and recordings; see `compare`."""
+    counted = columns["counted"][:, :steps]
+    columns = columns | {
         "game": recorded.ends,
         "game_rewards": recorded.rewards,
-        "latents": recorded.predicted,
-        "survived": survived,
-        "ends": ends,
-        "rewards": rewards,
+        "latents": recorded.predicted * recorded.alive,
     }
-    alive = recorded.alive[:, :steps]
-    sums = {n: _by_episode(recorded.episodes, v[:, :steps] * alive) for n, v in columns.items()}
-    episodes = len(sums["alive"])
+    sums = {n: _by_episode(recorded.episodes, v[:, :steps] * counted) for n, v in columns.items()}
+    episodes = len(sums["game"])
     everyone = np.ones((1, episodes))
     shares = np.full(episodes, 1.0 / episodes)
     draws = np.random.default_rng(0).multinomial(episodes, shares, RESAMPLES)
-    once, many = _multiples(sums, everyone), _multiples(sums, draws)
-    played, dreamt = sums["alive"].sum(), _expected(sums, "rewards", everyone)
+    once, many = (_multiples(sums, each, censored) for each in (everyone, draws))
+    played, dreamt = sums["counted"].sum(), _expected(sums, "rewards", everyone, censored)
     row = {
         "game": int(sums["game"].sum()),
         "game_reward": float(sums["game_rewards"].sum() / played),
@@ -220,18 +159,49 @@ def _by_episode(episodes: np.ndarray, values: np.ndarray) -> np.ndarray:
     return sums
 
 
-def _expected(sums: dict[str, np.ndarray], name: str, draws: np.ndarray) -> np.ndarray:
-    """Return what dreams predict for the steps that were played, for draws of episodes."""
-    rate = (draws @ sums[name]) / np.maximum(draws @ sums["survived"], 1e-9)
-    return ((draws @ sums["alive"]) * rate).sum(axis=1)
+def _expected(
+    sums: dict[str, np.ndarray], name: str, draws: np.ndarray, censored: bool
+) -> np.ndarray:
+    """Return what dreams predict, for draws of episodes: `(R,)`.
+
+    Censored, it is for the steps that were played: the rate of those dreams that get there.
+    """
+    predicted = draws @ sums[name]
+    if censored:
+        rate = predicted / np.maximum(draws @ sums["survived"], 1e-9)
+        predicted = (draws @ sums["counted"]) * rate
+    return predicted.sum(axis=1)
 
 
-def _multiples(sums: dict[str, np.ndarray], draws: np.ndarray) -> dict[str, np.ndarray]:
-    """Return expected ends as multiples of those of the game, for draws of episodes."""
-    game = (draws @ sums["game"]).sum(axis=1)
-    game = np.where(game > 0, game, np.nan)
-    latents = (draws @ sums["latents"]).sum(axis=1)
-    return {"latents": latents / game, "dreams": _expected(sums, "ends", draws) / game}
+def _multiples(
+    sums: dict[str, np.ndarray], draws: np.ndarray, censored: bool
+) -> dict[str, np.ndarray]:
+    """Return what is expected as multiples of the game's, for draws of episodes: `(R,)` each."""
+    game, rewards = ((draws @ sums[name]).sum(axis=1) for name in ("game", "game_rewards"))
+    game, rewards = (np.where(values != 0, values, np.nan) for values in (game, rewards))
+    return {
+        "latents": (draws @ sums["latents"]).sum(axis=1) / game,
+        "dreams": _expected(sums, "ends", draws, censored) / game,
+        "reward": _expected(sums, "rewards", draws, censored) / rewards,
+    }
+
+
+def far_from_game(result: dict) -> str:
+    """Say how far dreams are from the game where that is too far, else nothing.
+
+    Ends decide where there are any; else rewards do, where their interval leaves no doubt.
+    """
+    row = result[str(HORIZONS[-1])]
+    ends, reward = row["dreams"], row["reward"]
+    if ends is not None:
+        return "" if _trusted(ends) else f"end {ends:.2f} times as often as the game"
+    if reward is None or any(map(_trusted, (reward, *row["reward_interval"]))):
+        return ""
+    return f"reward {reward:.2f} times as much as the game"
+
+
+def _trusted(multiple: float) -> bool:
+    return 1 / TRUSTED <= multiple <= TRUSTED
 
 
 def describe(result: dict) -> str:
@@ -245,11 +215,10 @@ def describe(result: dict) -> str:
         cells = [_cell(row[name], row[f"{name}_interval"]) for name in ("latents", "dreams")]
         rewards = f"{row['game_reward']:21.3f} {row['dream_reward']:7.3f}"
         lines.append(f"{steps:>6s} {row['game']:5d} {cells[0]:>20s} {cells[1]:>23s} {rewards}")
-    multiple = result[str(HORIZONS[-1])]["dreams"]
-    if multiple is not None and not 1 / TRUSTED <= multiple <= TRUSTED:
+    if far := far_from_game(result):
         lines.append(
-            f"warning: dreams end {multiple:.2f} times as often as the game; a controller evolved "
-            "in them may be worthless. Record more kinds of play (01) or train longer (04)"
+            f"warning: dreams {far}; a controller evolved in them may be worthless. Record more "
+            "kinds of play (01) or train longer (04)"
         )
     return "\n".join(lines)
 

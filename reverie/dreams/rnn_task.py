@@ -12,10 +12,12 @@ from reverie.dreams.dream import Dream
 from reverie.dreams.free_running import describe, free_running
 from reverie.dreams.options import DreamOptions
 from reverie.headers import Recorded, WeightsHeader, path_from
+from reverie.latents.habits import shares_of_episodes
 from reverie.latents.storage import Latents
 from reverie.latents.windows import EpisodeStream, OrderedStream, persistence_nats
 from reverie.models.mdn_rnn import MDNRNN
 from reverie.rollouts.frames import split_episodes
+from reverie.rollouts.policies import HABITS
 from reverie.runs import RNN_WEIGHTS
 from reverie.seeds import seed_32
 from reverie.training.task import Curves, History, Task
@@ -78,7 +80,7 @@ def rnn_task(latents: Latents, options: RNNOptions, folder: Path) -> Task:
         train=train,
         held_out=OrderedStream(held_out),
         identity=identity,
-        header=_header(latents, digest, folder),
+        header=_header(latents, digest, folder, train.episodes),
         arrays=dict(zip(("first_mu", "first_logvar"), latents.first_frames())),
         inputs={"latents": latents.path},
         keep="best",
@@ -128,8 +130,11 @@ def build(options: RNNOptions, latents: Latents) -> MDNRNN:
     return rnn
 
 
-def _header(latents: Latents, digest: str, folder: Path) -> WeightsHeader:
-    """Return what the weights, in `folder`, say of their latents and of the file's hash."""
+def _header(latents: Latents, digest: str, folder: Path, train: list[int]) -> WeightsHeader:
+    """Return what the weights, in `folder`, say of their latents and of the file's hash.
+
+    Stage 5 does not read the latents; the weights tell it which policies they hold.
+    """
     said, vae = latents.header, ""
     if said.vae_weights:
         vae = path_from(folder, latents.path.parent / said.vae_weights)
@@ -146,7 +151,7 @@ def _header(latents: Latents, digest: str, folder: Path) -> WeightsHeader:
         vae_weights=vae,
         action_space=said.action_space,
         recorded=recorded,
-        notes={"latents": digest},
+        notes={"latents": digest, "habits": shares_of_episodes(latents, train, HABITS)},
     )
 
 

@@ -59,6 +59,7 @@ class TakeCover(Game):
     action_levels = 3  # left, stay, right
     action_names = ("left|right",)
     rewards = {"damage": ("monster", "fireball")}
+    habits = ("one_action", "turning_40", "turning_80", "turning_120")
     controller_bias = False  # the article's Doom controller has 1,088 weights and no bias
     windowed = True
     scored_in_steps = True

@@ -76,6 +76,8 @@ class Game(gymnasium.Env):
         policies: players by name that only this game has, see `player`.
         mix: what `--policy mix` plays, see `reverie.rollouts.policies`: the habits that a search
             will try are in it, so that its dreams know what becomes of them.
+        habits: policies that do not look, in which dreams are compared with this game beside those
+            of every game, see `reverie.rollouts.policies`.
         controller_bias: whether the controller has a bias.
         windowed: whether the game can be shown in a window while it is played.
         scored_with: options that final scores are taken with, whatever flags say.
@@ -104,6 +106,7 @@ class Game(gymnasium.Env):
     rewards: dict[str, tuple[str, ...]] = {}
     policies: tuple[str, ...] = ()
     mix = "mix:wandering=6,turning=3,one_action=1"
+    habits: tuple[str, ...] = ()
     controller_bias = True
     windowed = False
     scored_with: dict[str, object] = {}

@@ -35,7 +35,8 @@ class PlayedGame:
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool]:
         """Play one step; return frame, reward and whether the episode is over."""
-        return self._ask("step", action)
+        frame, reward, terminated, truncated = self._ask("step", action)
+        return frame, reward, terminated or truncated
 
     def cut(self) -> None:
         """Make the episode so far a whole one, at `recorded`."""

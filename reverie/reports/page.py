@@ -34,22 +34,42 @@ POLICIES = {
     "constant": "one constant action",
     "one_action": "an action drawn once and held",
     "turning": "turning back and forth, with a period of each episode's own",
+    **{f"turning_{pace}": f"turning round every {pace} steps" for pace in (40, 80, 120)},
+}
+IN_DATA = {True: "in the data", False: "not in the data", None: "not known"}
+ACTORS = {
+    "recorded_actions": "dreams along the controller's recorded actions",
+    "controller": "dreams with the controller acting",
 }
 
 
 def write_report(folder: RunFolder) -> None:
     """Write a page about a finished run that needs no other file."""
-    scores = read_json(folder.search / SCORES, MEND, "scores")["scores"]
+    result = read_json(folder.search / SCORES, MEND, "scores")
+    scores, best = result["scores"], result.get("best_blind")
     head = [
         "<h1>A controller evolved in a dream</h1>",
         f"<p><b>In the game the controller scores {sentence(scores['game'])}.</b><br>"
         f"Random play with held actions scores {sentence(scores['held_random'])} "
-        "on the same seeds.</p>",
+        "on the same seeds.",
+        *(_best_blind(result, best) if best else []),
+        "</p>",
     ]
     parts = [*head, *_controller(folder), *_vae(folder), *_rnn(folder), *_costs(folder)]
     body = "\n".join(parts)
     page = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Reverie</title>\n'
     write_text(folder.report, f"{page}<style>{STYLE}</style>\n<body>\n{body}\n</body></html>\n")
+
+
+def _best_blind(result: dict, best: str) -> list[str]:
+    """Say what the best policy scores that ignores what it sees, and who is better."""
+    apart = result["advantages"][best]
+    low, high = map(_short, apart["interval"])
+    return [
+        f"<br>The best policy that ignores what it sees, {POLICIES.get(best, best)}, scores "
+        f"{sentence(result['scores'][best])}; the controller's score minus this one is "
+        f"{_short(apart['mean'])}, 95 % interval {low} to {high}."
+    ]
 
 
 def _controller(folder: RunFolder) -> list[str]:
@@ -70,12 +90,32 @@ def _controller(folder: RunFolder) -> list[str]:
             "measured",
         ),
         "<h2>How long an episode lasts under policies that ignore what they see</h2>",
-        "<p>A dream is like the game if both columns agree.</p>",
+        "<p>A dream is like the game if both columns agree. The data hold a policy if at least one "
+        "in a hundred recorded episodes was played like it.</p>",
         _table(
-            ["policy", "steps in the dream", "steps in the game", "dream / game"],
-            [_survival_row(name, row) for name, row in result["survival"].items()],
+            ["policy", "steps in the dream", "steps in the game", "dream / game", "in the data?"],
+            [
+                _survival_row(name, row)
+                for known in IN_DATA
+                for name, row in result["survival"].items()
+                if row.get("in_data") is known
+            ],
         ),
+        *_own_play(result.get("free_running", {})),
     ]
+
+
+def _own_play(found: dict) -> list[str]:
+    """Return tables of dreams that go on from the controller's own episodes, by who acts."""
+    if not found:
+        return []
+    title = (
+        "Do dreams from the controller's own episodes end as often as the game, and reward alike?"
+    )
+    parts = [f"<h2>{title}</h2>"]
+    for actor, compared in found.items():
+        parts += [f"<p>{ACTORS[actor].capitalize()}.</p>", _free_running_table(compared)]
+    return parts
 
 
 def generation_curves(folder: Path) -> tuple[dict[str, tuple], str, str]:
@@ -120,7 +160,10 @@ def _short(value: float) -> str:
 
 def _survival_row(name: str, row: dict) -> list:
     means = [f"{row[where]['mean']:.0f}" for where in ("dream", "game")]
-    return [POLICIES.get(name, name), *means, f"{row['ratio']:.2f}"]
+    in_data, share = IN_DATA[row.get("in_data")], row.get("data_share")
+    if share is not None:
+        in_data += f", {100 * share:.1f} % of episodes"
+    return [POLICIES.get(name, name), *means, f"{row['ratio']:.2f}", in_data]
 
 
 def _vae(folder: RunFolder) -> list[str]:
@@ -153,28 +196,29 @@ def _free_running(found: dict) -> list[str]:
     """Return a table of `reverie.dreams.free_running`; runs of earlier versions have none."""
     if not found:
         return []
+    title = "Do dreams along the actions of held-out episodes end as often as the game?"
+    return [f"<h3>{title}</h3>", _free_running_table(found)]
+
+
+def _free_running_table(found: dict) -> str:
+    header = [
+        "steps",
+        "ends in the game",
+        "expected on recorded latents ÷ game",
+        "expected in dreams ÷ game",
+        "reward in dreams ÷ game",
+    ]
     rows = [
-        [steps, row["game"], _multiple(row, "latents"), _multiple(row, "dreams")]
+        [steps, row["game"], *(_multiple(row, name) for name in ("latents", "dreams", "reward"))]
         for steps, row in found.items()
         if steps != "states"
     ]
-    return [
-        "<h3>Do free-running dreams end as often as the game?</h3>",
-        _table(
-            [
-                "steps",
-                "ends in the game",
-                "expected on recorded latents ÷ game",
-                "expected in dreams along the recorded actions ÷ game",
-            ],
-            rows,
-        ),
-    ]
+    return _table(header, rows)
 
 
 def _multiple(row: dict, name: str) -> str:
-    if row[name] is None:
-        return "nothing ended"
+    if row.get(name) is None:
+        return "–"
     low, high = row[f"{name}_interval"]
     return f"{row[name]:.2f} [{low:.2f} to {high:.2f}]"
 

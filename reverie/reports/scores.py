@@ -34,6 +34,16 @@ def summary(values: np.ndarray, limit: float | None = None) -> dict:
     } | ({} if limit is None else {"at_limit": float((values >= limit).mean())})
 
 
+def difference(values: np.ndarray, others: np.ndarray) -> dict:
+    """Compare scores on the same episodes.
+
+    Returns:
+        `mean` of the differences, `values` minus `others`, and its 95 % `interval`.
+    """
+    apart = np.asarray(values, float) - np.asarray(others, float)
+    return {"mean": float(apart.mean()), "interval": bootstrap_interval(apart)}
+
+
 def sentence(result: dict) -> str:
     """Write a summary as one line."""
     low, high = result["interval"]

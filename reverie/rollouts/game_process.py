@@ -34,12 +34,15 @@ class GameProcess:
         self._seed, self._players = seed, {}
         return observation
 
-    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool]:
-        """Play one step; return frame, reward and whether the episode is over."""
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool]:
+        """Play one step; return frame, reward, and whether the game or the time ended the episode.
+
+        They are `terminated` and `truncated` of gymnasium.
+        """
         observation, reward, terminated, truncated, self.info = self.game.step(action)
         if self._writer is not None:
             self._writer.add(action, observation, reward, terminated, truncated, self.info)
-        return observation, reward, terminated or truncated
+        return observation, reward, terminated, truncated
 
     def replay(self, seed: int, actions: list, path: Path | None = None) -> np.ndarray:
         """Start an episode and play given actions; return the last frame."""
@@ -68,8 +71,8 @@ class GameProcess:
         choose = self._chooser(policy, seed)
         steps, total, done = 0, 0.0, False
         while not done:
-            frame, reward, done = self.step(choose(steps, frame, self.info))
-            steps, total = steps + 1, total + reward
+            frame, reward, *ends = self.step(choose(steps, frame, self.info))
+            steps, total, done = steps + 1, total + reward, any(ends)
         return steps, total
 
     def _play_through(self, seed: int, policy: str, path: Path | None) -> Result:

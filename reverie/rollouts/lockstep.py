@@ -25,6 +25,7 @@ def play_in_lockstep(
     begin: Callable[[int, int], None],
     act: Callable[[np.ndarray], np.ndarray],
     longest: int | None = None,
+    heed: Callable[[int, float, bool], None] | None = None,
 ) -> Iterator[tuple[int, int, float]]:
     """Play episodes, one in each worker, until all jobs are done.
 
@@ -37,6 +38,8 @@ def play_in_lockstep(
         act: actions of all workers from their frames `(W, rows, columns, 3)` uint8; the array is
             written over after the call. Those of workers without an episode are of no account.
         longest: steps after which an episode is left.
+        heed: is given the worker, the reward and whether the game ended the episode, after each of
+            its steps.
 
     Yields:
         Number of the job, length of its episode, return.
@@ -62,9 +65,11 @@ def play_in_lockstep(
             if answer is LOST:
                 starting[worker] = playing.pop(worker).job
                 continue
-            frames[worker], reward, done = answer
+            frames[worker], reward, terminated, truncated = answer
+            if heed is not None:
+                heed(worker, reward, terminated)
             episode.steps, episode.total = episode.steps + 1, episode.total + reward
-            if done or episode.steps == longest:
+            if terminated or truncated or episode.steps == longest:
                 del playing[worker]
                 yield episode.job, episode.steps, episode.total
                 if waiting:

@@ -122,6 +122,8 @@ OPEN_LOOP: dict[str, Callable] = {
     "turning": turning,
 }
 TURNING = "turning_"  # and the steps of a stretch: `turning_120` turns every 120 steps
+HABITS = (*OPEN_LOOP, *(f"{TURNING}{period}" for period in (40, 80, 120)))  # sought in the data
+SURVEYED = HABITS[:5]  # dreams and games are compared in these; a game may add some of the others
 LOOKING: dict[str, Callable] = {"random_networks": RandomNetworks}
 POLICIES = (*OPEN_LOOP, *LOOKING)
 REFERENCES = ("held_random", "constant")  # what controllers are scored beside
