@@ -38,7 +38,7 @@ from pathlib import Path
 from reverie.artifacts import InputError, file_hash, require_file
 from reverie.backend import start_backend
 from reverie.cores import usable_cores
-from reverie.flags import artifact, non_negative_float, non_negative_int, positive_int, seed
+from reverie.flags import artifact, non_negative_float, non_negative_int, parsed, positive_int, seed
 from reverie.games import add_game_flags, game_class, game_options
 from reverie.games.game import FRAME_SIZES, frame_shape
 from reverie.headers import ControllerHeader, WeightsHeader, open_header
@@ -109,7 +109,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     add_engine_flags(parser)
     add_game_flags(parser)
-    return parser.parse_args(argv)
+    return parsed(parser, argv)
 
 
 def frames_to_record(args: argparse.Namespace) -> Sequence[int]:

@@ -70,7 +70,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add("--initial_weights", type=Path, help="an earlier VAE to go on from")
     add("--new_model", action="store_true", help="start afresh")
     add("--save_interval", type=flags.non_negative_int, default=0, help="keep every n-th epoch")
-    args = parser.parse_args(argv)
+    args = flags.parsed(parser, argv)
     fill_settings(args)
     return args
 

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reverie.artifacts import InputError, file_hash, write_config
-from reverie.flags import non_negative_int, share
+from reverie.flags import non_negative_int, parsed, share
 from reverie.hdf5 import open_hdf5
 from reverie.headers import LatentsHeader, RolloutsHeader, WeightsHeader, open_header, path_from
 from reverie.latents.storage import Latents, merge_latents, write_part
@@ -72,7 +72,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         type=share,
         help="I/N: encode every N-th batch from the I-th on, I from 0 to N - 1, and join nothing",
     )
-    return parser.parse_args(argv)
+    return parsed(parser, argv)
 
 
 def encode_batch(path: Path, encoder: "Encoder") -> tuple[dict[str, np.ndarray], np.ndarray]:

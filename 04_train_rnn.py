@@ -72,7 +72,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add("--seed", type=flags.seed, default=0)
     add("--initial_weights", type=Path, help="an earlier MDN-RNN to go on from")
     add("--new_model", action="store_true", help="start afresh")
-    return parser.parse_args(argv)
+    return flags.parsed(parser, argv)
 
 
 def check(args: argparse.Namespace) -> Latents:

@@ -97,7 +97,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     add_engine_flags(parser)
     add_game_flags(parser)
-    return parser.parse_args(argv)
+    return flags.parsed(parser, argv)
 
 
 @conduct

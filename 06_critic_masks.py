@@ -77,7 +77,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add("--episode", type=flags.non_negative_int, help="number of a recorded episode")
     add("--output", type=Path, help="the strip (masks.png) or film (masks.mp4)")
     add("--runs", type=Path, nargs="+", default=[], help="folders of several runs")
-    return parser.parse_args(argv)
+    return flags.parsed(parser, argv)
 
 
 def train(command: str, args: argparse.Namespace, labelled: LabelledFrames) -> None:

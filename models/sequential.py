@@ -104,7 +104,8 @@ def _encoder(known: Architecture, shape: tuple, size: int, dtype: Any) -> keras.
         heads = [layers.Dense(size, dtype="float32", name=name)(code) for name in ("mu", "logvar")]
         return keras.Model(frames, heads, name="encoder")
     mu = layers.Activation("linear", dtype="float32")(code)
-    return keras.Model(frames, [mu, layers.Rescaling(0.0, CERTAIN)(mu)], name="encoder")
+    logvar = layers.Rescaling(0.0, CERTAIN, dtype="float32")(mu)
+    return keras.Model(frames, [mu, logvar], name="encoder")
 
 
 def _decoder(known: Architecture, last: str, shape: tuple, size: int, dtype: Any) -> keras.Model:

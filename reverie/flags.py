@@ -1,16 +1,20 @@
-"""Types of command-line flags: numbers are checked where they enter.
+"""Command-line flags: numbers are checked where they enter, a YAML file may give defaults.
 
-Each is a `type=` of argparse, which ends with exit code 2 and the message given here.
+A type of a flag is a `type=` of argparse, which ends with exit code 2 and the message given here.
 """
 
 import argparse
 import dataclasses
+import difflib
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from reverie.artifacts import InputError, require_file
 from reverie.runs import PRETRAINED
 
 LARGEST_RATE = 1.0  # no optimiser here learns with larger steps
@@ -119,3 +123,93 @@ def filled(kind: type, args: argparse.Namespace, **others: Any) -> Any:
     names = {field.name for field in dataclasses.fields(kind)}
     values = {name: value for name, value in vars(args).items() if name in names}
     return kind(**values | others)
+
+
+def parsed(parser: argparse.ArgumentParser, argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the flags of a stage; `--config FILE.yaml` sets their defaults.
+
+    Args:
+        parser: has the flags; gets `--config`.
+        argv: the command line, which wins over the file.
+
+    Raises:
+        InputError: the file is missing or no YAML, names no flag of the stage, or a value does not
+            fit its flag.
+    """
+    config = "YAML file of defaults for these flags, by their names"
+    add = {"type": Path, "metavar": "FILE.yaml", "help": config}
+    for each in _commands(parser):
+        each.add_argument("--config", default=argparse.SUPPRESS, **add)
+    parser.add_argument("--config", **add)
+    first = argparse.ArgumentParser(add_help=False)
+    first.add_argument("--config", type=Path)
+    path = first.parse_known_args(argv)[0].config
+    if path is not None:
+        _set_defaults(parser, path)
+    return parser.parse_args(argv)
+
+
+def _set_defaults(parser: argparse.ArgumentParser, path: Path) -> None:
+    parsers = [parser, *_commands(parser)]
+    actions = [
+        (each, action) for each in parsers for action in each._actions if _can_be_set(action)
+    ]
+    names = {action.dest for _, action in actions}
+    for key, value in _read_yaml(path).items():
+        name = str(key).replace("-", "_")
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            mend = f"did you mean {near[0]}?" if near else "--help lists them"
+            raise InputError(f"{path}: {key!r} is no flag of this stage; {mend}")
+        for each, action in actions:
+            if action.dest == name and value is not None:
+                each.set_defaults(**{name: _fitting(action, value, path)})
+                action.required = False
+
+
+def _commands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """Yield the parsers of a stage's commands."""
+    for action in parser._actions:
+        for choice in action.choices.values() if isinstance(action.choices, dict) else ():
+            if isinstance(choice, argparse.ArgumentParser):
+                yield choice
+
+
+def _can_be_set(action: argparse.Action) -> bool:
+    flag = bool(action.option_strings) or action.nargs == "?"
+    return flag and action.dest not in ("help", "config")
+
+
+def _read_yaml(path: Path) -> dict:
+    mend = "write one line `name: value` for each flag"
+    require_file(path, "configuration", mend)
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: no YAML ({error}); {mend}") from error
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: holds no names with values; {mend}")
+    return values
+
+
+def _fitting(action: argparse.Action, value: Any, path: Path) -> Any:
+    """Return a value of YAML as the flag would have read it."""
+    if action.nargs == 0:
+        if not isinstance(value, bool):
+            raise InputError(f"{path}: {action.dest} is {value!r}, but can only be true or false")
+        return True if value else action.default
+    if isinstance(value, list) and action.nargs in ("+", "*"):
+        return [_converted(action, item, path) for item in value]
+    return _converted(action, value, path)
+
+
+def _converted(action: argparse.Action, value: Any, path: Path) -> Any:
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    try:
+        result = (action.type or str)(text)
+    except (argparse.ArgumentTypeError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: {action.dest}: {error or 'cannot be read'}") from error
+    if action.choices is not None and result not in action.choices:
+        choices = ", ".join(map(str, action.choices))
+        raise InputError(f"{path}: {action.dest} is {text!r}; choose from {choices}")
+    return result

@@ -79,6 +79,22 @@ def test_loss_falls(architecture, frames):
     assert losses[-1] < 0.97 * losses[0]
 
 
+@pytest.mark.parametrize(
+    ("architecture", "settings"),
+    [("conv_unpool", {}), ("conv_unpool", {"published": True}), ("vae_paper", {})],
+)
+def test_codes_and_frames_stay_float32_in_bfloat16(architecture, settings, frames):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        network = build(architecture, **settings)
+        network.compile(optimizer=optimizers.Adam(3e-3), jit_compile=backend.backend() == "jax")
+        assert np.isfinite(float(network.train_on_batch(frames, return_dict=True)["loss"]))
+        types = {backend.standardize_dtype(part.dtype) for part in network(frames).values()}
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert types == {"float32"}
+
+
 def test_normalisation_learns_its_moments(frames):
     network = build("conv_unpool")
     moments = [w for w in network.non_trainable_variables if "moving_mean" in w.path]
