@@ -52,6 +52,7 @@ class Crafter(Game):
     time_steps = 10_000
     fps = 10
     objects = {name: 1 << bit for bit, name in enumerate(SHOWN)}
+    place = "player_position"
     balances = {"things": Balance(SHOWN, search=500)}
     truth = "semantic"
     rewards = {

@@ -55,6 +55,7 @@ class TakeCover(Game):
     time_steps = 2100
     fps = 35
     objects = {"monster": MONSTER, "fireball": FIREBALL}
+    place = "position_y"
     balances = {"fireballs": Balance(("fireball",), search=2100)}  # monsters are always in view
     action_levels = 3  # left, stay, right
     action_names = ("left|right",)

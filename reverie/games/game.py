@@ -70,6 +70,9 @@ class Game(gymnasium.Env):
         objects: bit of each kind of object in `object_masks`; empty where they are not known.
         truth: the info that `object_masks` is made from.
         visible: pixels of a kind of object from which on it counts as in view.
+        place: the info that says where the player is; empty where none does.
+        groups: kinds of objects that are scored together, by the name of the group; where there
+            are none each is a group of its own.
         balances: what balanced recordings there are, by name.
         rewards: what stage 6 can explain, by name, and the kinds of things that earn it, where any
             do; see `earned` and `reward_masks`. `reward`, the game's own, is there for every game.
@@ -102,6 +105,8 @@ class Game(gymnasium.Env):
     objects: dict[str, int] = {}
     truth = "object_mask"
     visible = 4.0
+    place = ""
+    groups: dict[str, tuple[str, ...]] = {}
     balances: dict[str, Balance] = {}
     rewards: dict[str, tuple[str, ...]] = {}
     policies: tuple[str, ...] = ()

@@ -30,6 +30,8 @@ class Heist:
     objects = {name: 1 << bit for bit, name in enumerate(THINGS)}
     truth = "things"
     visible = 6.0  # square pixels of its rectangle: about a quarter of a key's
+    place = "player_position"
+    groups = {"keys": THINGS[2:5], "locks": THINGS[5:], "exit": ("gem",)}
     balances = {"keys_and_locks": Balance((*THINGS[2:], "gem"))}
     rewards = {
         "gem": ("gem",),

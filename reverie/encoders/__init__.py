@@ -1,0 +1,1 @@
+"""What codes of frames keep: errors inside things, recall, linear probes, tables and pictures."""
