@@ -49,6 +49,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add("--start_batch", type=flags.non_negative_int, default=0, help="first batch to use")
     add("--max_batch", type=flags.non_negative_int, help="last batch to use; default: all")
     add("--savefolder", type=Path, default=VAE_FOLDER)
+    few = "train on so many frames that show what there is to see; default: all"
+    add("--diverse", type=flags.positive_int, help=few)
     add = parser.add_argument_group("network").add_argument
     add("--architecture", choices=list(ARCHITECTURES), default="patch")
     add("--latent_size", type=flags.positive_int, help="default: that of the architecture")
@@ -56,6 +58,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add("--detail_weight", type=flags.non_negative_float, help="of pixels unlike the mean frame")
     add("--free_bits", type=flags.non_negative_float, help="nats of KL per latent that are free")
     add("--kl_weight", type=flags.non_negative_float, help="of the KL, for each number of a frame")
+    add(
+        "--beta", type=flags.non_negative_float, help="of the KL in the end, of --architecture beta"
+    )
+    add("--warmup", type=flags.non_negative_int, help="batches over which it rises")
     where = "put values where the encoder found them, as published: not in the code"
     add("--published", action="store_const", const=True, help=where)
     add = parser.add_argument_group("training").add_argument

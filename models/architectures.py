@@ -167,6 +167,24 @@ def vae_paper(k: Layers, shape: Shape, size: int) -> Sequences:
     return [*encoder, k.Flatten()], [*decoder, k.Conv2DTranspose(3, 6, 2)]
 
 
+def beta_plain(k: Layers, shape: Shape, size: int) -> Sequences:
+    """Convolutions that halve the sides down to 4, then a dense layer, and back.
+
+    It is the beta-VAE of a published system that clones play, in colour and for larger frames too;
+    there the code has 10 numbers, and so has the default here.
+    """
+    halvings = (shape[0] // 4).bit_length() - 1
+    widths = [32, 32, *[64] * (halvings - 2)]
+    encoder = [k.Conv2D(w, 4, 2, padding="same", activation="relu") for w in widths]
+    encoder += [k.Flatten(), k.Dense(256, activation="relu")]
+    cells = (shape[0] >> halvings, shape[1] >> halvings)
+    decoder = [k.Dense(256, activation="relu")]
+    decoder += [k.Dense(cells[0] * cells[1] * 64, activation="relu"), k.Reshape((*cells, 64))]
+    for width in reversed(widths[:-1]):
+        decoder.append(k.Conv2DTranspose(width, 4, 2, padding="same", activation="relu"))
+    return encoder, [*decoder, k.Conv2DTranspose(3, 4, 2, padding="same")]
+
+
 ONLY_64 = (64, 64, 3)
 # Losses and rates of the article are those of arXiv 1803.10122 (its code; the paper gives no rate);
 # those of `patch` were found on TakeCover, those of the six are published.
@@ -190,6 +208,23 @@ ARCHITECTURES = {
         patience=None,
         network=("vae", "VAE"),
         frame_shape=ONLY_64,
+        variational=True,
+    ),
+    "beta": Architecture(
+        {"latent_size": 64, "beta": 1.0, "warmup": 1000, "detail_weight": 20.0},
+        2e-3,
+        patience=None,
+        network=("beta_vae", "BetaVAE"),
+        divisor=8,
+        variational=True,
+    ),
+    "beta_plain": Architecture(
+        {"latent_size": 10, "kl_weight": 4.0 / (64 * 64 * 3)},
+        3e-4,
+        patience=None,
+        layers=beta_plain,
+        divisor=16,
+        least=32,
         variational=True,
     ),
     "conv_unpool": Architecture(

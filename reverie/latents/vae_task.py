@@ -17,6 +17,7 @@ from reverie.latents.encoding import reconstruct, reconstruction_errors
 from reverie.models.architectures import ARCHITECTURES
 from reverie.models.autoencoder import Autoencoder
 from reverie.reports.plots import evenly, save_picture, tile
+from reverie.rollouts.diverse import choose
 from reverie.rollouts.frames import FrameStream, split_rollouts
 from reverie.rollouts.identity import rollouts_identity
 from reverie.rollouts.storage import frames_in
@@ -44,11 +45,14 @@ class VAEOptions:
         detail_weight: of pixels unlike the mean frame.
         free_bits: nats of KL per latent that are free.
         kl_weight: of the divergence.
+        beta: the same, of `beta`, see `BetaVAE`.
+        warmup: batches over which it rises.
         published: behave as the published network where ours is better.
         batch_size: frames.
         seed: decides weights, noise and order.
         precision: see `set_precision`.
         initial_weights: an earlier VAE of the same size to go on from.
+        diverse: frames to train on, see `reverie.rollouts.diverse`; None for all.
         keep: weights of the epoch with the best held-out loss, or those of the last one.
     """
 
@@ -58,11 +62,14 @@ class VAEOptions:
     detail_weight: float | None = None
     free_bits: float | None = None
     kl_weight: float | None = None
+    beta: float | None = None
+    warmup: int | None = None
     published: bool | None = None
     batch_size: int = 100
     seed: int = 0
     precision: str = "auto"
     initial_weights: Path | None = None
+    diverse: int | None = None
     keep: Literal["best", "last"] = "last"
 
 
@@ -80,7 +87,7 @@ def vae_task(paths: list[Path], game: str, options: VAEOptions, folder: Path) ->
     """
     known = ARCHITECTURES[options.architecture]
     train, held_out = split_rollouts(paths)
-    stream = FrameStream(paths, train, options.batch_size, options.seed)
+    stream = _stream(paths, train, options)
     held_stream = FrameStream(paths, held_out, 1)
     count = frames_in(EVALUATED, stream.frame_shape)
     evaluated = held_stream.sample(count)
@@ -103,6 +110,16 @@ def vae_task(paths: list[Path], game: str, options: VAEOptions, folder: Path) ->
         paint=_painter(folder / "reconstructions", evenly(evaluated)),
         interval_name="vae_weights_{epoch:03d}.h5",
     )
+
+
+def _stream(paths: list[Path], episodes: list[int], options: VAEOptions) -> FrameStream:
+    """Return the frames to train on; those that are chosen are chosen anew at every start."""
+    chosen = None
+    if options.diverse:
+        choice = choose(paths, episodes, options.diverse, options.seed)
+        print(choice.describe())
+        chosen = choice.frames
+    return FrameStream(paths, episodes, options.batch_size, options.seed, chosen=chosen)
 
 
 def build(options: VAEOptions, frames: np.ndarray) -> Autoencoder:

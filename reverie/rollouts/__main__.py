@@ -17,6 +17,10 @@ python -m reverie.rollouts import datasets/doomrnn/all-v0 --output_folder back
 # to LeRobot v3.0, frames as H.264
 python -m reverie.rollouts convert doomrnn all --to lerobot --output_folder lerobot
 
+# 500 frames that show what there is to see, as pictures
+python -m reverie.rollouts choose doomrnn training_data_folder --frames 500 \\
+        --output_folder pictures
+
 # npz files of other World Models repositories, videos or folders of pictures with their actions
 python -m reverie.rollouts import record --game carracing --output_folder theirs
 """
@@ -29,6 +33,7 @@ from reverie import flags
 from reverie.artifacts import InputError
 from reverie.games import game_class
 from reverie.rollouts.batches import SIZE, write_batches
+from reverie.rollouts.diverse import choose, save_pictures
 from reverie.rollouts.foreign import Target, find_sources, read_foreign
 from reverie.rollouts.inventory import find_files, lines, summarise
 from reverie.rollouts.lerobot_dataset import to_lerobot
@@ -36,7 +41,7 @@ from reverie.rollouts.merging import merge
 from reverie.rollouts.minari_dataset import METADATA, from_minari, to_minari
 from reverie.rollouts.preview import LONGEST, SHOWN, save_preview
 from reverie.rollouts.recording import Recorder
-from reverie.rollouts.storage import Episode, find_batches, recorded_game
+from reverie.rollouts.storage import Episode, episode_lengths, find_batches, recorded_game
 from reverie.stage import conduct, progress
 
 
@@ -62,6 +67,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     film.add_argument("--output", type=Path, default=Path("preview.mp4"))
     film.add_argument("--episodes", type=flags.positive_int, default=SHOWN)
     film.add_argument("--frames", type=flags.positive_int, default=LONGEST, help="of each, at most")
+    few = command("choose", choose_frames, "write few frames that show what many show, as PNG")
+    few.add_argument("game")
+    few.add_argument("folder", type=Path)
+    few.add_argument("--frames", type=flags.positive_int, default=500)
+    few.add_argument("--seed", type=flags.seed, default=0, help="of the choice to compare with")
+    few.add_argument("--output_folder", type=Path, required=True)
     join = command("merge", merge_folders, "join folders; damaged files and doubles are refused")
     join.add_argument("folders", type=Path, nargs="+")
     join.add_argument("--output_folder", type=Path, required=True)
@@ -92,6 +103,15 @@ def preview(args: argparse.Namespace) -> None:
     paths = find_batches(args.folder, args.game)
     count = save_preview(paths, args.output, recorded_game(paths).fps, args.episodes, args.frames)
     print(f"{count} episodes in {args.output}")
+
+
+def choose_frames(args: argparse.Namespace) -> None:
+    """Write chosen frames as pictures, and say how well they cover all."""
+    paths = find_batches(args.folder, args.game)
+    episodes = list(range(len(episode_lengths(paths))))
+    choice = choose(paths, episodes, args.frames, args.seed)
+    print(choice.describe())
+    print(f"{save_pictures(paths, choice, args.output_folder)} pictures in {args.output_folder}")
 
 
 def merge_folders(args: argparse.Namespace) -> None:

@@ -26,6 +26,10 @@ class Piece:
     episode: str
     start: int
     stop: int
+    chosen: tuple[int, ...] | None = None  # of its frames, counted from `start` on
+
+    def __len__(self) -> int:
+        return self.stop - self.start if self.chosen is None else len(self.chosen)
 
 
 def split_episodes(count: int) -> tuple[list[int], list[int]]:
@@ -91,6 +95,7 @@ class FrameStream:
         batch_size: frames a batch; what is left over at the end of an epoch is dropped.
         seed: decides the order.
         buffer: bytes of frames that a batch is drawn from.
+        chosen: numbers of the frames to take of each episode, by its number; all by default.
 
     Attributes:
         frame_shape: of every frame, `(rows, columns, 3)`.
@@ -104,11 +109,13 @@ class FrameStream:
         batch_size: int,
         seed: int = 0,
         buffer: int = BUFFER,
+        chosen: dict[int, np.ndarray] | None = None,
     ) -> None:
         self.batch_size, self.seed, self.buffer = batch_size, seed, buffer
         self.frame_shape = open_header(paths[0], RolloutsHeader).frame_shape
-        self.pieces = _pieces(paths, set(episodes), frames_in(CHUNK, self.frame_shape))
-        self.frames = sum(piece.stop - piece.start for piece in self.pieces)
+        length = frames_in(CHUNK, self.frame_shape)
+        self.pieces = _pieces(paths, set(episodes), length, chosen)
+        self.frames = sum(len(piece) for piece in self.pieces)
         if self.frames < batch_size:
             raise InputError(
                 f"{self.frames} frames do not fill a batch of {batch_size}; record more episodes "
@@ -150,7 +157,9 @@ class FrameStream:
     def _read(self, order: np.ndarray) -> Iterator[np.ndarray]:
         with OpenFiles() as files:
             for index in order:
-                yield files.read(self.pieces[index])
+                piece = self.pieces[index]
+                frames = files.read(piece)
+                yield frames if piece.chosen is None else frames[list(piece.chosen)]
 
     def holds(self, name: str) -> bool:
         """Tell whether all episodes have a dataset; recorded dreams have no ground truth."""
@@ -183,13 +192,22 @@ def _take(buffer: np.ndarray, filled: int, count: int, rng: np.random.Generator)
     return batch
 
 
-def _pieces(paths: list[Path], episodes: set[int], length: int) -> list[Piece]:
+def _pieces(
+    paths: list[Path],
+    episodes: set[int],
+    length: int,
+    chosen: dict[int, np.ndarray] | None = None,
+) -> list[Piece]:
     pieces = []
     for number, (path, name, group) in enumerate(iterate_episodes(paths)):
-        if number in episodes:
-            frames = len(group["rewards"]) + 1
-            for start in range(0, frames, length):
-                pieces.append(Piece(path, name, start, min(start + length, frames)))
+        frames = len(group["rewards"]) + 1
+        for start in range(0, frames, length) if number in episodes else ():
+            stop, inside = min(start + length, frames), None
+            if chosen is not None:
+                rows = np.asarray(chosen.get(number, ()), int)
+                inside = tuple((rows[(rows >= start) & (rows < stop)] - start).tolist())
+            if inside is None or inside:
+                pieces.append(Piece(path, name, start, stop, inside))
     return pieces
 
 
