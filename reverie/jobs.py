@@ -6,23 +6,24 @@ the command, with tabs between them. Lines of the same job are the tasks of an a
     # two seeds of two mixtures, with the numbers of a minute's try
     python -m reverie.jobs doomrnn runs/doom --numbers slurm/numbers/tiny.json \\
         --seeds 0 1 --mixtures 1 5
+
+    # three rounds of `python -m reverie.rounds`
+    python -m reverie.jobs doomrnn runs/doom --numbers slurm/numbers/tiny.json --rounds 3
 """
 
 import argparse
-import json
 import shlex
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reverie.artifacts import UNREADABLE, InputError, require_file
+from reverie.artifacts import InputError
+from reverie.flags import positive_int
 from reverie.games import game_class
-from reverie.mixtures.networks import GAME as ANALYSED
-from reverie.runs import RNN_WEIGHTS, Pipeline, RunFolder, Stage, words
+from reverie.numbers import NUMBERS, Numbers, read_numbers
+from reverie.rounds import Rounds
+from reverie.runs import RNN_WEIGHTS, RunFolder, Stage, words
 from reverie.stage import conduct
-
-NUMBERS = Path(__file__).resolve().parent.parent / "slurm" / "numbers" / "full.json"
-STAGES = ("record", "vae", "rnn", "controller")
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Job:
 
     Attributes:
         name: says which stage it runs.
-        after: name of the job that must be done before, empty for the first.
+        after: names of the jobs that must be done before, with commas; empty for the first.
         commands: one for each task; more than one makes an array.
         each: task n waits for task n of the job before, and not for all of them.
     """
@@ -43,41 +44,10 @@ class Job:
 
     @property
     def dependency(self) -> str:
-        """As sbatch calls it, with the name in place of the number that it does not know yet."""
+        """As sbatch calls it, with names in place of the numbers that it does not know yet."""
         if not self.after:
             return "none"
         return f"{'aftercorr' if self.each else 'afterok'}:{self.after}"
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """How much of everything a pipeline does.
-
-    Attributes:
-        pipeline: flags of the stages.
-        analysis: flags of the analysis; None leaves it out.
-    """
-
-    pipeline: Pipeline
-    analysis: dict | None
-
-
-def read_numbers(path: Path, game: str) -> Numbers:
-    """Read the flags of all stages from a JSON file, see `slurm/numbers/`.
-
-    Raises:
-        InputError: the file is missing or damaged, or a stage is missing or unknown.
-    """
-    require_file(path, "numbers of a pipeline", f"name a file like {NUMBERS}")
-    try:
-        values = dict(json.loads(path.read_text()))
-        analysis = values.pop("analysis", None)
-        return Numbers(Pipeline(game=game, **values), analysis if game == ANALYSED else None)
-    except UNREADABLE as error:
-        raise InputError(
-            f"{path}: {error}; it must hold an object for each of {', '.join(STAGES)} and may "
-            "hold one for rules and analysis"
-        ) from error
 
 
 def chain(
@@ -97,17 +67,12 @@ def chain(
         mixtures: numbers of components of the MDN-RNNs.
     """
     record, vae, encode, rnn, controller = numbers.pipeline.stages(root, seed)
-    first = int(record.flags.get("start_batch", 0))
-    last = {"start_batch": first, "max_batch": first + record.shares - 1}
-    vae = replace(vae, flags={**last, **vae.flags})
-    encode = replace(encode, flags={**encode.flags, **last})
-    shares = [{"share": f"{number}/{record.shares}"} for number in range(record.shares)]
     variants = _variants(RunFolder(root), rnn, controller, seeds, mixtures)
     rnns, controllers = zip(*variants)
     jobs = [
-        _job("record", "", [record.share(number) for number in range(record.shares)]),
+        _job("record", "", _shares(record)),
         _job("vae", "record", [vae]),
-        _job("encode", "vae", [replace(encode, flags={**encode.flags, **s}) for s in shares]),
+        _job("encode", "vae", _encode_shares(encode)),
         _job("join", "encode", [encode]),
         _job("rnn", "join", rnns),
         _job("controller", "rnn", controllers, each=len(rnns) > 1),
@@ -115,6 +80,56 @@ def chain(
     if numbers.analysis is not None and rnn.flags.get("mixture", "joint") == "joint":
         jobs.append(Job("analysis", "rnn", (_analysis(numbers.analysis, RunFolder(root), rnns),)))
     return jobs
+
+
+def chain_of_rounds(rounds: Rounds, count: int, again: tuple[str, ...]) -> list[Job]:
+    """Return the jobs of several rounds, their controls and pages; see `reverie.rounds`.
+
+    Args:
+        rounds: their commands.
+        count: how many.
+        again: the command `python -m reverie.rounds` without the flag `--rounds`: when the stages
+            of a round are done, it writes the pages and compares.
+    """
+    jobs = chain(Numbers(rounds.pipeline, None), rounds.root, rounds.seed)
+    jobs.append(Job("round-1", "controller", ((*again, "--rounds", "1"),)))
+    for number in range(2, count + 1):
+        jobs += _round(rounds, number, (*again, "--rounds", str(number)))
+    return jobs
+
+
+def _round(rounds: Rounds, number: int, again: tuple[str, ...]) -> list[Job]:
+    """Return the jobs of a later round."""
+
+    def name(stage: str, back: int = 0) -> str:
+        control, of = stage.startswith("control_"), number - back
+        return f"{stage}-{of}" if of > 1 else stage.removeprefix("control_" if control else "")
+
+    blind, played = rounds.records(number)
+    vae, encode = rounds.vae(number), rounds.encode(number)
+    recorded = name("vae" if vae else "record")
+    return [
+        _job(name("record"), name("controller", 1), [*_shares(blind), *_shares(played)]),
+        *([_job(name("vae"), name("record"), vae)] if vae else []),
+        _job(name("encode"), recorded, _encode_shares(encode)),
+        _job(name("join"), name("encode"), [encode]),
+        _job(name("rnn"), name("join"), [rounds.rnn(number)]),
+        _job(name("controller"), name("rnn"), [rounds.search(number)]),
+        _job(name("control_rnn"), name("control_controller", 1), [rounds.rnn(number, True)]),
+        _job(name("control_controller"), name("control_rnn"), [rounds.search(number, True)]),
+        Job(f"round-{number}", f"{name('controller')},{name('control_controller')}", (again,)),
+    ]
+
+
+def _shares(record: Stage) -> list[Stage]:
+    return [record.share(number) for number in range(record.shares)]
+
+
+def _encode_shares(encode: Stage) -> list[Stage]:
+    """Return the encoding of each batch by itself."""
+    count = int(encode.flags["max_batch"]) - int(encode.flags["start_batch"]) + 1
+    shares = [{"share": f"{number}/{count}"} for number in range(count)]
+    return [replace(encode, flags={**encode.flags, **share}) for share in shares]
 
 
 def _job(name: str, after: str, stages: list[Stage], each: bool = False) -> Job:
@@ -177,6 +192,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="of recording and VAE")
     parser.add_argument("--seeds", type=int, nargs="+", default=[], help="of the MDN-RNNs")
     parser.add_argument("--mixtures", type=int, nargs="+", default=[], help="their components")
+    parser.add_argument(
+        "--rounds", type=positive_int, help="of python -m reverie.rounds; without it, one run"
+    )
     return parser.parse_args(argv)
 
 
@@ -185,10 +203,25 @@ def main(argv: list[str] | None = None) -> None:
     """Print the chain."""
     args = parse_args(argv)
     game_class(args.game)
-    numbers, run = read_numbers(args.numbers, args.game), args.run.resolve()
-    for job in chain(numbers, run, args.seed, tuple(args.seeds), tuple(args.mixtures)):
+    for job in jobs_of(args):
         for command in job.commands:
             print(job.name, job.dependency, shlex.join(command), sep="\t")
+
+
+def jobs_of(args: argparse.Namespace) -> list[Job]:
+    """Return the chain that the flags ask for.
+
+    Raises:
+        InputError: the flags do not go together, or the numbers cannot be used.
+    """
+    numbers, run = read_numbers(args.numbers, args.game), args.run.resolve()
+    if not args.rounds:
+        return chain(numbers, run, args.seed, tuple(args.seeds), tuple(args.mixtures))
+    if args.seeds or args.mixtures:
+        raise InputError("--rounds: goes on from one MDN-RNN; leave --seeds and --mixtures away")
+    again = ("python", "-m", "reverie.rounds", args.game, *words({"folder": run}))
+    again += tuple(words({"numbers": args.numbers.resolve(), "seed": args.seed}))
+    return chain_of_rounds(Rounds(numbers.pipeline, run, args.seed), args.rounds, again)
 
 
 if __name__ == "__main__":

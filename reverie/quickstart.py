@@ -40,6 +40,12 @@ PIPELINE = Pipeline(
         "eval_every": 15,
         "eval_episodes": 50,
     },
+    rounds={  # of `python -m reverie.rounds`
+        "record": {"total_episodes": 300},
+        "play": {"total_episodes": 200},
+        "rnn": {"epochs": 4, "learning_rate": 0.004},
+        "controller": {"sigma_init": 0.15},
+    },
 )
 
 

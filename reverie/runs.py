@@ -152,6 +152,7 @@ class Pipeline:
         rnn: flags of stage 4.
         controller: flags of stage 5.
         rules: flags of the game, which hold when it is recorded and when it is played.
+        rounds: by kind, flags that later rounds have otherwise, see `reverie.rounds`.
     """
 
     game: str
@@ -160,6 +161,7 @@ class Pipeline:
     rnn: Flags
     controller: Flags
     rules: Flags = field(default_factory=dict)
+    rounds: Mapping[str, Flags] = field(default_factory=dict)
 
     def stages(self, root: Path, seed: int = 0) -> list[Stage]:
         """Return the stages of one run in their order.
@@ -169,10 +171,13 @@ class Pipeline:
             seed: of every stage that draws something.
         """
         folder, drawn = RunFolder(root), {"seed": seed}
+        record = self._record(folder, drawn)
+        first = int(record.flags.get("start_batch", 0))
+        batches = {"start_batch": first, "max_batch": first + record.shares - 1}
         return [
-            self._record(folder, drawn),
-            self._vae(folder, drawn),
-            self._encode(folder),
+            record,
+            self._vae(folder, batches, drawn),
+            self._encode(folder, batches),
             self._rnn(folder, drawn),
             self._search(folder, drawn),
         ]
@@ -183,13 +188,14 @@ class Pipeline:
         outputs = (folder.rollouts,)
         return Stage("01_generate_data.py", flags, (), outputs, self.game, shares)
 
-    def _vae(self, folder: RunFolder, drawn: Flags) -> Stage:
+    def _vae(self, folder: RunFolder, batches: Flags, drawn: Flags) -> Stage:
         files = {"input_data_folder": folder.rollouts, "savefolder": folder.vae}
-        flags = {"environment_name": self.game, **self.vae, **files, **drawn}
+        flags = {"environment_name": self.game, **batches, **self.vae, **files, **drawn}
         return Stage("02_train_vae.py", flags, (folder.rollouts,), (folder.vae_weights,))
 
-    def _encode(self, folder: RunFolder) -> Stage:
+    def _encode(self, folder: RunFolder, batches: Flags) -> Stage:
         flags = {
+            **batches,
             "obs_folder": folder.rollouts,
             "loaded_vae_weights": folder.vae_weights,
             "savefolder": folder.vae,

@@ -7,8 +7,10 @@
 #   slurm/pipeline.sh doomrnn runs/doom --profile slurm/profiles/example.sh \
 #       --seeds 0 1 2 --mixtures 1 5
 #
+#   slurm/pipeline.sh doomrnn runs/doom --profile slurm/profiles/example.sh --rounds 3
+#
 # `python -m reverie.jobs --help` tells what a chain is made of: --numbers, --seed, --seeds,
-# --mixtures. The profile says what a site wants, see slurm/profiles/example.sh. What each job
+# --mixtures, --rounds. The profile says what a site wants, see slurm/profiles/example.sh. What each job
 # printed lies in RUN/slurm/. The same command again submits everything once more, and jobs whose
 # work is done end at once.
 set -euo pipefail
@@ -46,10 +48,11 @@ fi
 
 declare -A numbers=()
 submit() {  # NAME DEPENDENCY < COMMANDS
-    local name=$1 dependency=$2 file=$run/slurm/$1.commands commands count flags id
+    local name=$1 dependency=$2 file=$run/slurm/$1.commands commands count flags id stage before
     commands=$(cat)
     count=$(wc -l <<< "$commands")
-    read -ra flags <<< "${RESOURCES[$name]:-}"
+    stage=${name#control_}  # rounds have a number at the end, and controls
+    read -ra flags <<< "${RESOURCES[${stage%%-*}]:-}"
     flags=(--parsable --job-name="$name" "${COMMON[@]}" "${flags[@]}" --kill-on-invalid-dep=yes)
     if [ "$count" -gt 1 ]; then
         flags+=(--array="0-$((count - 1))" --output="$run/slurm/$name-%a.out")
@@ -57,7 +60,9 @@ submit() {  # NAME DEPENDENCY < COMMANDS
         flags+=(--output="$run/slurm/$name.out")
     fi
     if [ "$dependency" != none ]; then
-        flags+=(--dependency="${dependency%%:*}:${numbers[${dependency#*:}]}")
+        before=''
+        for id in $(tr , ' ' <<< "${dependency#*:}"); do before+=":${numbers[$id]}"; done
+        flags+=(--dependency="${dependency%%:*}$before")
     fi
     if [ -n "$dry_run" ]; then
         id="<$name>"

@@ -10,11 +10,14 @@ import time
 import pytest
 from helpers import ROOT, load_script
 
+from reverie import rounds
 from reverie.artifacts import InputError
-from reverie.jobs import NUMBERS, chain, main, read_numbers
+from reverie.jobs import chain, main
+from reverie.numbers import NUMBERS, read_numbers
 from reverie.stage import EXIT_REQUEUE
 
 TINY = NUMBERS.with_name("tiny.json")
+ROUNDS = '{"record": {}, "vae": {}, "rnn": {}, "controller": {}, "rounds": {"recording": {}}}'
 PARSERS = {name.name: name for name in ROOT.glob("0*_*.py")}
 
 
@@ -66,7 +69,7 @@ def test_one_run_lies_where_make_run_puts_it(tmp_path):
     assert str(tmp_path / "rnn" / "final_rnn_weights.h5") in jobs["analysis"].commands[0]
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"record": 3}', '{"recording": {}}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"record": 3}', '{"recording": {}}', ROUNDS])
 def test_damaged_numbers_are_named(tmp_path, text, capsys):
     path = tmp_path / "numbers.json"
     path.write_text(text)
@@ -76,6 +79,38 @@ def test_damaged_numbers_are_named(tmp_path, text, capsys):
         read_numbers(tmp_path / "nowhere", "doomrnn")
 
 
+def lines_of(capsys, *flags):
+    assert main(["doomrnn", *map(str, flags), "--numbers", str(TINY)]) == 0
+    return [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_chain_of_rounds_waits_for_what_it_reads(tmp_path, capsys):
+    lines = lines_of(capsys, tmp_path, "--rounds", 3)
+    after = {name: dependency.partition(":")[2] for name, dependency, _ in lines}
+    assert after["record-2"] == "controller"
+    assert after["controller-3"] == "rnn-3"
+    assert after["control_rnn-2"] == "controller"
+    assert after["control_rnn-3"] == "control_controller-2"
+    assert after["round-3"] == "controller-3,control_controller-3"
+    names = list(dict.fromkeys(name for name, *_ in lines))
+    for name, before in after.items():
+        assert all(names.index(b) < names.index(name) for b in before.split(",") if b)
+    for name, _, command in lines:
+        script, *flags = shlex.split(command)[1:]
+        if script in PARSERS:
+            load_script(script).parse_args(flags)
+        else:
+            assert name.startswith("round-")
+            assert rounds.parse_args(flags[1:]).rounds == int(name[-1])
+    shares = [command for name, _, command in lines if name == "encode-3"]
+    assert [command.split()[-1] for command in shares] == [f"{n}/6" for n in range(6)]
+
+
+def test_rounds_go_on_from_one_network(tmp_path, capsys):
+    assert main(["doomrnn", str(tmp_path), "--rounds", "2", "--seeds", "0"]) == 2
+    assert "--rounds: goes on from one MDN-RNN" in capsys.readouterr().err
+
+
 def pipeline(*flags, **environment):
     return subprocess.run(
         [ROOT / "slurm" / "pipeline.sh", *map(str, flags)],
@@ -83,6 +118,20 @@ def pipeline(*flags, **environment):
         text=True,
         env=os.environ | {"PYTHON": sys.executable} | environment,
     )
+
+
+def test_a_dry_run_of_rounds_waits_for_several_jobs(tmp_path):
+    profile = tmp_path / "profile.sh"
+    profile.write_text("RESOURCES=([rnn]='--gres=gpu:1')\n")
+    flags = ["--numbers", TINY, "--rounds", 2, "--profile", profile, "--dry_run"]
+    result = pipeline("doomrnn", tmp_path, *flags)
+    assert result.returncode == 0, result.stderr
+    lines = [shlex.split(line) for line in result.stdout.splitlines()]
+    submits = {line[2].partition("=")[2]: line for line in lines if line[0] == "sbatch"}
+    last = "--dependency=afterok:<controller-2>:<control_controller-2>"
+    assert last in submits["round-2"]
+    gpu = [name for name, line in submits.items() if "--gres=gpu:1" in line]
+    assert gpu == ["rnn", "rnn-2", "control_rnn-2"]
 
 
 def test_a_dry_run_prints_what_it_would_submit(tmp_path):

@@ -23,7 +23,7 @@ FOLDERS = (
     *("games", "rollouts", "training", "latents", "dreams", "controllers", "masks", "mixtures"),
     *("encoders", "cloning", "play", "pipelines"),
 )
-PIPELINES = ("quickstart", "jobs")
+PIPELINES = ("quickstart", "numbers", "rounds", "jobs")
 REPORTS = "reports"  # used by everything; uses the ground alone
 
 

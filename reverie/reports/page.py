@@ -167,6 +167,9 @@ def _survival_row(name: str, row: dict) -> list:
 
 
 def _vae(folder: RunFolder) -> list[str]:
+    """Return what was learned to see; later rounds see with the first round's VAE."""
+    if not (folder.vae / METRICS).exists():
+        return []
     last = sorted((folder.vae / "reconstructions").glob("*.png"))[-1]
     rows = read_json_lines(folder.vae / METRICS, MEND)
     names = [name for name in rows[-1] if name.startswith("mse")]

@@ -15,8 +15,8 @@ from helpers import ROOT, assert_same_rollouts
 
 from reverie.artifacts import read_json_lines
 from reverie.controllers.controller import load_controller
-from reverie.jobs import read_numbers
 from reverie.latents.storage import Latents
+from reverie.numbers import read_numbers
 from reverie.runs import METRICS, SCORES, RunFolder
 from reverie.stage import EXIT_REQUEUE
 from slurm import Cluster, running_cluster, wait_until
