@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from . import lstm
 from .mixture import Mixture
 from .shares import normal, total
 
@@ -79,7 +80,9 @@ class MDNRNN(keras.Model):
 
     def build(self, input_shape: Any = None) -> None:
         """Create the weights; every size is known from the start."""
-        self.lstm.build((None, None, self.latent_size + self.action_size))
+        inputs = self.latent_size + self.action_size
+        self.lstm.build((None, None, inputs))
+        self.sequences = lstm.sequences(inputs + 1, self.units)
         self.head.build((None, None, self.units))
         if "gaussian" in self.heads:
             self.gaussian_head.build((None, None, self.units))
@@ -155,7 +158,9 @@ class MDNRNN(keras.Model):
         """Predict every next frame of sequences, latents drawn anew from their posteriors.
 
         Args:
-            inputs: `mu` and `logvar` `(B, L + 1, Z)`, `actions` `(B, L, A)`.
+            inputs: `mu` and `logvar` `(B, L + 1, Z)`, `actions` `(B, L, A)`, and `begins` `(B, L)`
+                where another episode may begin inside a sequence: 1 where the state is zero again.
+                The step before, which leads from one episode into the other, predicts nothing.
             state: of the LSTM before the first step, `[h, c]` of `(B, H)`; zeros by default.
 
         Returns:
@@ -166,11 +171,24 @@ class MDNRNN(keras.Model):
         noise = normal(mu, self.seed_generator)
         latents = (mu + ops.exp(0.5 * logvar) * noise) * self.latent_scale
         joined = self._join(latents[:, :-1], inputs["actions"])
-        hidden, *state = self.lstm(joined, initial_state=state)
+        hidden, state = self._run(joined, inputs.get("begins"), state)
         outputs = self.predictions(hidden) | {"next_latent": latents[:, 1:]}
         if "gaussian" in self.heads:
             outputs["gaussian"] = self.gaussian_head(ops.stop_gradient(hidden))
         return outputs, state
+
+    def _run(self, joined: Any, begins: Any, state: list[Any] | None) -> tuple[Any, list[Any]]:
+        """Run the LSTM over sequences `(B, L, I)`; return its outputs and last state."""
+        rows, steps = ops.shape(joined)[:2]
+        closes = ops.zeros((rows, steps), joined.dtype)
+        if begins is not None:
+            begins = ops.cast(begins, joined.dtype)
+            closes = ops.concatenate([begins[:, 1:], closes[:, :1]], axis=1)
+        cell, dtype = self.lstm.cell, self.lstm.compute_dtype
+        weights = [ops.cast(w, dtype) for w in (cell.kernel, cell.recurrent_kernel, cell.bias)]
+        joined, weights[0] = lstm.closing(ops.cast(joined, dtype), closes, weights[0])
+        state = [ops.cast(part, dtype) for part in state or self.initial_state(rows)]
+        return self.sequences(joined, state, weights)
 
     def compute_loss(
         self,
@@ -211,7 +229,7 @@ class MDNRNN(keras.Model):
     def nats_of(self, mixture: Mixture, raw: Any, latents: Any) -> Any:
         """Return nats per frame `(B, L)` of the unscaled latents."""
         scale = self.latent_size * math.log(self.latent_scale)
-        return -mixture.distribution(raw).log_prob(latents) - scale
+        return -mixture.log_density(raw, latents) - scale
 
     def _average(self, name: str, values: Any, weights: Any) -> Any:
         weight = total(weights)

@@ -5,13 +5,16 @@ for a whole situation (Ellefsen et al., arXiv 1901.07859). `per_dim`: K weights 
 by itself (Ha and Schmidhuber, arXiv 1803.10122).
 """
 
+import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from keras import ops
 
 from .distributions import tfd
+from .fused import fused
 
 FORMS = ("joint", "per_dim")
 SIGMA_MIN = 0.01  # keeps the density finite when a component sits on one frame
@@ -74,6 +77,10 @@ class Mixture:
         by_dimension = tfd.MixtureSameFamily(weights, tfd.Normal(loc=means, scale=sigmas))
         return tfd.Independent(by_dimension, reinterpreted_batch_ndims=1)
 
+    def log_density(self, raw: Any, latents: Any) -> Any:
+        """Return the log-density `(...)`, in nats, of latents `(..., Z)`."""
+        return _log_density(self)(raw, latents)
+
     def noise(self, count: int, seed: Any) -> tuple[Any, Any]:
         """Draw what `sample` turns into latents, for `count` frames.
 
@@ -134,3 +141,8 @@ class Mixture:
             mean = ops.sum(one_hot * means, axis=-1)
             sigma = ops.sum(one_hot * sigmas, axis=-1)
         return mean + sigma * ops.sqrt(ops.cast(spread, "float32")) * gaussian, component
+
+
+@functools.cache
+def _log_density(mixture: Mixture) -> Callable:
+    return fused(lambda raw, latents: mixture.distribution(raw).log_prob(latents))

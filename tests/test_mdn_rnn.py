@@ -1,9 +1,11 @@
 """The MDN-RNN: sizes, densities, sampling, and which steps its loss looks at."""
 
+import keras
 import numpy as np
 import pytest
 from keras import backend, optimizers
 
+from reverie.models import lstm
 from reverie.models.distributions import seed_at
 from reverie.models.mdn_rnn import HEADS, MDNRNN
 from reverie.models.mixture import FORMS, SIGMA_MAX, SIGMA_MIN, Mixture
@@ -304,3 +306,69 @@ def test_ends_are_expected_as_often_as_they_are_said_to_come(heads):
     assert 1.0 / (1.0 + np.exp(-np.asarray(after["termination"]))) == pytest.approx([0.01])
     for name in before.keys() - {"termination"}:
         np.testing.assert_array_equal(after[name], before[name])
+
+
+def test_sequences_and_their_gradients_are_those_of_keras_layer():
+    rnn, rng = MDNRNN(Z, 2, 32, K), np.random.default_rng(9)
+    cell, inputs = rnn.lstm.cell, Z + 2
+    weights = [cell.kernel, cell.recurrent_kernel, cell.bias]
+    x = rng.standard_normal((4, 20, inputs)).astype(np.float32)
+    state = [rng.standard_normal((4, 32)).astype(np.float32) for _ in range(2)]
+    wanted = [rng.standard_normal(shape) for shape in ((4, 20, 32), (4, 32), (4, 32))]
+
+    def run(x, h, c, *weights):
+        outputs, state = lstm.sequences(inputs, 32)(x, [h, c], list(weights))
+        return outputs, *state
+
+    def by_keras(x, h, c, *weights):
+        results, _ = rnn.lstm.stateless_call(
+            weights, [v.value for v in rnn.lstm.non_trainable_variables], x, initial_state=[h, c]
+        )
+        return results
+
+    ours, theirs = (
+        gradients(f, wanted, [x, *state, *(np.array(w) for w in weights)]) for f in (run, by_keras)
+    )
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-6 * np.abs(other).max())
+
+
+def gradients(function, wanted, arguments):
+    """Return a function's results, and the gradients of their products with what is wanted."""
+    if JIT:
+        import jax
+
+        def product(arguments):
+            return sum((a * b).sum() for a, b in zip(function(*arguments), wanted))
+
+        return [*function(*arguments), *jax.grad(product)(arguments)]
+    import tensorflow as tf
+
+    arguments = [tf.constant(value) for value in arguments]
+    with tf.GradientTape() as tape:
+        tape.watch(arguments)
+        results = function(*arguments)
+        product = sum(tf.reduce_sum(a * b) for a, b in zip(results, wanted))
+    return [*results, *tape.gradient(product, arguments)]
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
+def test_an_episode_inside_a_sequence_knows_nothing_of_the_one_before(precision):
+    keras.config.set_dtype_policy(precision)
+    try:
+        rnn = network()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    x, _ = batch(np.random.default_rng(10), length=9)
+    x["begins"] = np.zeros((3, 9), np.float32)
+    x["begins"][:, 4] = 1.0
+    other = {key: values.copy() for key, values in x.items()}
+    other["mu"][:, :4], other["actions"][:, :4] = 3.0, -0.5
+    ours, theirs = (np.asarray(rnn(inputs)["mixture"], np.float32) for inputs in (x, other))
+    assert np.abs(ours[:, 1] - theirs[:, 1]).max() > 1e-2
+    np.testing.assert_array_equal(ours[:, 4:], theirs[:, 4:])
+    alone = {key: values[:, 4:] for key, values in x.items()}
+    alone = np.asarray(rnn(alone)["mixture"], np.float32)
+    np.testing.assert_allclose(
+        ours[:, 4:], alone, rtol=1e-4, atol=1e-2 if "16" in precision else 1e-5
+    )

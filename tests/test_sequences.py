@@ -7,7 +7,7 @@ import pytest
 from helpers import write_latents
 
 from reverie.latents.storage import Latents
-from reverie.latents.windows import EpisodeStream, OrderedStream, persistence_nats
+from reverie.latents.windows import NOBODY, EpisodeStream, persistence_nats
 
 LENGTHS = [12, 2, 7, 1]
 LENGTH = 5
@@ -26,7 +26,9 @@ def stream(stored, episodes=(0, 1, 2, 3), batch=2, **options):
 def test_windows_are_cut_where_they_say(stored):
     arrays, latents = stored
     cuts = [(0, 0), (0, 5), (0, 10), (1, 0), (2, 5), (3, 0)]
-    x, y = stream(stored).gather(*np.array(cuts).T)
+    steps = np.array([start for _, start in cuts])[:, None] + np.arange(LENGTH + 1)
+    episodes = np.broadcast_to([[episode] for episode, _ in cuts], steps.shape)
+    x, y = stream(stored).gather(episodes, steps)
     for row, (episode, start) in enumerate(cuts):
         played = min(LENGTH, LENGTHS[episode] - start)
         frame, step = latents.frame_starts[episode] + start, latents.step_starts[episode] + start
@@ -42,7 +44,9 @@ def test_windows_are_cut_where_they_say(stored):
         np.testing.assert_array_equal(y["mask"][row], np.arange(LENGTH) < played)
         ends = np.flatnonzero(y["termination"][row])
         assert ends.tolist() == ([played - 1] if start + played == LENGTHS[episode] else [])
-    np.testing.assert_array_equal(x["begins"], [1, 0, 0, 1, 0, 1])
+    np.testing.assert_array_equal(x["begins"], steps[:, :-1] == 0)
+    nobody, _ = stream(stored).gather(np.full_like(steps, NOBODY), steps)
+    assert not nobody["begins"].any()
 
 
 def test_shapes_and_types(stored):
@@ -51,7 +55,7 @@ def test_shapes_and_types(stored):
         "mu": (3, LENGTH + 1, 4),
         "logvar": (3, LENGTH + 1, 4),
         "actions": (3, LENGTH, 1),
-        "begins": (3,),
+        "begins": (3, LENGTH),
     }
     assert {k: v.shape for k, v in y.items()} == dict.fromkeys(
         ("reward", "termination", "mask"), (3, LENGTH)
@@ -61,22 +65,28 @@ def test_shapes_and_types(stored):
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 9])
 def test_rows_follow_their_episodes(stored, batch):
-    """Where a row goes on, its first frame is the last one of the batch before."""
+    """All frames of an episode come in their order, then those of the next."""
     arrays, latents = stored
-    before, followed = None, Counter()
-    for x, y in stream(stored, batch=batch).batches(4):
-        assert len(x["mu"]) == batch
-        for row in range(batch):
-            if not y["mask"][row].any():
-                continue
-            if x["begins"][row]:
-                firsts = np.asarray(arrays["mu"][latents.frame_starts[:-1]], np.float32)
-                (episode,) = np.flatnonzero((firsts == x["mu"][row, 0]).all(axis=1))
-                followed[int(episode)] += 1
-            else:
-                np.testing.assert_array_equal(x["mu"][row, 0], before[row, -1])
-        before = x["mu"]
-    assert followed == dict.fromkeys(range(len(LENGTHS)), 1)
+    batches = list(stream(stored, batch=batch, passes=2).batches(4))
+    mu = np.concatenate([x["mu"][:, :-1] for x, _ in batches], axis=1)
+    last = batches[-1][0]["mu"][:, -1:]
+    mu = np.concatenate([mu, last], axis=1)
+    begins = np.concatenate([x["begins"] for x, _ in batches], axis=1)
+    mask = np.concatenate([y["mask"] for _, y in batches], axis=1)
+    firsts = np.asarray(arrays["mu"][latents.frame_starts[:-1]], np.float32)
+    followed = Counter()
+    for row in range(batch):
+        starts = np.flatnonzero(begins[row])
+        for start, after in zip(starts, [*starts[1:], None]):
+            (episode,) = np.flatnonzero((firsts == mu[row, start]).all(axis=1))
+            followed[int(episode)] += 1
+            frames = slice(*latents.frame_starts[episode : episode + 2])
+            expected, length = arrays["mu"][frames], LENGTHS[episode]
+            np.testing.assert_array_equal(mu[row, start : start + length + 1], expected)
+            assert mask[row, start:after][:length].all()
+            assert not mask[row, start:after][length:].any()
+            assert after is None or after == start + length + 1
+    assert followed == dict.fromkeys(range(len(LENGTHS)), 2)
 
 
 @pytest.mark.parametrize("batch", [1, 3, 9])
@@ -87,17 +97,12 @@ def test_every_step_once_a_pass(stored, batch, passes):
     assert len(epoch) == windows.steps_per_epoch
     assert sum(int(y["mask"].sum()) for _, y in epoch) == passes * sum(LENGTHS)
     assert sum(int(y["termination"].sum()) for _, y in epoch) == passes * len(LENGTHS)
-    assert sum(int(y["mask"].sum()) for _, y in windows.in_order()) == sum(LENGTHS)
+    assert sum(map(windows.weight, epoch)) == passes * sum(LENGTHS)
 
 
-def test_batches_weigh_the_steps_that_were_played_and_held_out_ones_have_one_order(stored):
-    windows = stream(stored, batch=2, passes=3)
-    ordered = OrderedStream(windows)
-    epochs = [list(ordered.batches(number)) for number in (0, 1)]
-    assert len(epochs[0]) == ordered.steps_per_epoch
-    assert sum(ordered.weight(batch) for batch in epochs[0]) == sum(LENGTHS)
-    assert sum(map(windows.weight, windows.batches(0))) == 3 * sum(LENGTHS)
-    for (ours, _), (theirs, _) in zip(*epochs):
+def test_without_a_seed_all_epochs_have_one_order(stored):
+    epochs = [list(stream(stored, seed=None).batches(number)) for number in (0, 1)]
+    for (ours, _), (theirs, _) in zip(*epochs, strict=True):
         np.testing.assert_array_equal(ours["mu"], theirs["mu"])
 
 
@@ -111,12 +116,17 @@ def test_an_epoch_has_an_order_of_its_own(stored):
     assert epoch(windows, 0) != epoch(stream(stored, batch=1, seed=5), 0)
 
 
-def test_rows_are_equally_long(tmp_path):
+@pytest.mark.parametrize("passes", [1, 4])
+def test_hardly_a_step_is_padding(tmp_path, passes):
     lengths = np.random.default_rng(0).integers(1, 40, 60).tolist()
     write_latents(tmp_path / "latents.npz", lengths)
-    windows = EpisodeStream(Latents(tmp_path / "latents.npz"), list(range(60)), LENGTH, 7)
-    total = sum(-(-length // LENGTH) for length in lengths)
-    assert windows.steps_per_epoch == -(-total // 7)
+    latents = Latents(tmp_path / "latents.npz")
+    windows = EpisodeStream(latents, list(range(60)), LENGTH, 7, passes)
+    batches = list(windows.batches(0))
+    assert len(batches) == windows.steps_per_epoch
+    between = passes * 60  # steps from an episode into the next
+    computed = len(batches) * 7 * LENGTH - between
+    assert passes * sum(lengths) > 0.97 * computed
 
 
 def test_persistence_nats_of_a_walk(tmp_path):

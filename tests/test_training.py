@@ -314,7 +314,8 @@ class Windows:
         mu = self.mu[:, 6 * window : 6 * window + 7]
         x = {"mu": mu, "logvar": np.full_like(mu, -1.0), "actions": mu[:, 1:, :1]}
         zeros = np.zeros((self.rows, 6), np.float32)
-        x["begins"] = np.full(self.rows, window == 0, np.float32)
+        x["begins"] = np.zeros((self.rows, 6), np.float32)
+        x["begins"][:, 0] = window == 0
         return x, {"reward": zeros, "termination": zeros, "mask": zeros + 1.0}
 
     def weight(self, batch):

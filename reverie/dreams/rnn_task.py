@@ -14,7 +14,7 @@ from reverie.dreams.options import DreamOptions
 from reverie.headers import Recorded, WeightsHeader, path_from
 from reverie.latents.habits import shares_of_episodes
 from reverie.latents.storage import Latents
-from reverie.latents.windows import EpisodeStream, OrderedStream, persistence_nats
+from reverie.latents.windows import EpisodeStream, persistence_nats
 from reverie.models.mdn_rnn import MDNRNN
 from reverie.rollouts.frames import split_episodes
 from reverie.rollouts.policies import HABITS
@@ -78,7 +78,7 @@ def rnn_task(latents: Latents, options: RNNOptions, folder: Path) -> Task:
         weights=RNN_WEIGHTS,
         build=lambda: build(options, latents),
         train=train,
-        held_out=OrderedStream(held_out),
+        held_out=held_out,
         identity=identity,
         header=_header(latents, digest, folder, train.episodes),
         arrays=dict(zip(("first_mu", "first_logvar"), latents.first_frames())),
@@ -106,7 +106,7 @@ def streams(latents: Latents, options: RNNOptions) -> tuple[EpisodeStream, Episo
     passes = max(1, round(length / options.skip_ahead))
     return (
         EpisodeStream(latents, train, length, rows, passes, options.seed),
-        EpisodeStream(latents, held_out, length, rows),
+        EpisodeStream(latents, held_out, length, rows, seed=None),
     )
 
 

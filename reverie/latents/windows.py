@@ -1,5 +1,6 @@
 """Encoded episodes in windows that follow each other, for training the MDN-RNN."""
 
+import heapq
 from collections.abc import Iterator
 
 import numpy as np
@@ -19,8 +20,9 @@ class EpisodeStream:
     backpropagation through time). Windows that began anywhere with an empty memory would show it
     that nobody can know what happened before: how often a player was hit, how long nobody came.
 
-    Every row follows episodes of its own, one after the other. An episode is cut into windows from
-    its first step on; the last one is masked behind the episode's end, so no episode is too short.
+    Every row follows episodes one after the other, without a gap: after the T steps of an episode
+    comes one, masked, that leads from its last frame to the first of the next. So no episode is too
+    short, and only the end of a row is padded.
 
     Args:
         latents: encoded episodes.
@@ -28,7 +30,7 @@ class EpisodeStream:
         sequence_length: steps of a window L.
         batch_size: windows a batch, its rows B; a row that has run out of episodes is masked.
         passes: how often an epoch goes through all episodes.
-        seed: decides the order.
+        seed: decides the order of each epoch; None for one order, the same in all.
     """
 
     def __init__(
@@ -38,97 +40,83 @@ class EpisodeStream:
         sequence_length: int,
         batch_size: int,
         passes: int = 1,
-        seed: int = 0,
+        seed: int | None = 0,
     ) -> None:
         self.latents, self.length, self.batch_size = latents, sequence_length, batch_size
         self.passes, self.seed = passes, seed
-        self.windows = -(-np.asarray(latents.lengths) // sequence_length)  # of each episode
-        self.rows: list[list[int]] = [[] for _ in range(batch_size)]
-        load = np.zeros(batch_size, int)
-        for episode in sorted(episodes, key=lambda e: -self.windows[e]):
-            row = int(load.argmin())
-            self.rows[row].append(episode)
-            load[row] += self.windows[episode]
-        self.batches_per_pass = int(load.max())
+        self.episodes = sorted(episodes)
+        self.rows = self._deal()
+        longest = max(self._starts(row)[-1] for row in self.rows) - 1
+        self.steps_per_epoch = int(-(-longest // sequence_length))
 
-    @property
-    def episodes(self) -> list[int]:
-        """Numbers of the episodes that it goes through, in order."""
-        return sorted(episode for row in self.rows for episode in row)
+    def _deal(self) -> list[np.ndarray]:
+        """Give the rows all episodes of an epoch, so that the rows are equally long."""
+        rows: list[list[int]] = [[] for _ in range(self.batch_size)]
+        load = [(0, row) for row in range(self.batch_size)]
+        for episode in sorted(self.episodes, key=lambda e: -self.latents.lengths[e]):
+            for _ in range(self.passes):
+                steps, row = heapq.heappop(load)
+                rows[row].append(episode)
+                heapq.heappush(load, (steps + int(self.latents.lengths[episode]) + 1, row))
+        return [np.array(row, int) for row in rows]
 
-    @property
-    def steps_per_epoch(self) -> int:
-        """Batches in an epoch."""
-        return self.passes * self.batches_per_pass
+    def _starts(self, row: np.ndarray) -> np.ndarray:
+        """Return where in a row its episodes begin, and where it ends."""
+        return np.concatenate([[0], np.cumsum(self.latents.lengths[row] + 1)])
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of an epoch, as `MDNRNN` takes them, in an order of its own."""
-        rng = np.random.default_rng([self.seed, epoch])
-        for _ in range(self.passes):
-            yield from self._pass([rng.permutation(row) for row in self.rows])
-
-    def in_order(self) -> Iterator[Batch]:
-        """Yield the batches of one pass, the same ones every time."""
-        yield from self._pass(self.rows)
+        rows = self.rows
+        if self.seed is not None:
+            rng = np.random.default_rng([self.seed, epoch])
+            rows = [rng.permutation(row) for row in rows]
+        starts = [self._starts(row) for row in rows]
+        for number in range(self.steps_per_epoch):
+            place = number * self.length + np.arange(self.length + 1)
+            cuts = [_cut(*row, place) for row in zip(rows, starts)]
+            yield self.gather(*map(np.stack, zip(*cuts)))
 
     def weight(self, batch: Batch) -> float:
         """Return the number of steps in a batch that were played."""
         return float(batch[1]["mask"].sum())
 
-    def _pass(self, rows: list) -> Iterator[Batch]:
-        episodes = np.full((len(rows), self.batches_per_pass), NOBODY)
-        starts = np.zeros_like(episodes)
-        for number, row in enumerate(rows):
-            each = [np.arange(self.windows[episode]) for episode in row]
-            followed = np.repeat(np.asarray(row, int), [len(windows) for windows in each])
-            episodes[number, : len(followed)] = followed
-            starts[number, : len(followed)] = np.concatenate([[], *each]) * self.length
-        for column in range(self.batches_per_pass):
-            yield self.gather(episodes[:, column], starts[:, column])
+    def gather(self, episodes: np.ndarray, steps: np.ndarray) -> Batch:
+        """Return inputs and targets of windows.
 
-    def gather(self, episodes: np.ndarray, starts: np.ndarray) -> Batch:
-        """Return inputs and targets of the windows at these steps `(B,)` of these episodes `(B,)`.
+        Args:
+            episodes: what their frames are of, `(B, L + 1)`; `NOBODY` for padding.
+            steps: which of its frames each is; the last one may be repeated.
 
         Returns:
-            `mu` and `logvar` `(B, L + 1, Z)`, `actions`, as codes, `(B, L, A)` and `begins` `(B,)`,
-            1 where an episode begins; `reward`, `termination` and `mask` `(B, L)`, all float32.
+            `mu` and `logvar` `(B, L + 1, Z)`, `actions`, as codes, `(B, L, A)` and `begins`
+            `(B, L)`, 1 where an episode begins; `reward`, `termination` and `mask` `(B, L)`, 1
+            where a step was played; all float32.
         """
-        somebody, episodes = (episodes != NOBODY)[:, None], np.maximum(episodes, 0)
-        arrays, lengths = self.latents.arrays, self.latents.lengths[episodes, None]
-        step = starts[:, None] + np.arange(self.length)
-        mask = (step < lengths) & somebody
-        steps = self.latents.step_starts[episodes, None] + np.minimum(step, lengths - 1)
-        frame = starts[:, None] + np.arange(self.length + 1)
-        frames = self.latents.frame_starts[episodes, None] + np.minimum(frame, lengths)
+        somebody, episodes = episodes != NOBODY, np.maximum(episodes, 0)
+        arrays, lengths = self.latents.arrays, self.latents.lengths[episodes]
+        frames = self.latents.frame_starts[episodes] + np.minimum(steps, lengths)
+        mask = ((steps < lengths) & somebody)[:, :-1]
+        played = self.latents.step_starts[episodes] + np.minimum(steps, lengths - 1)
+        played = played[:, :-1]
         x = {
             "mu": arrays["mu"][frames],
             "logvar": arrays["logvar"][frames],
-            "actions": self.latents.code.encode(arrays["actions"][steps]),
-            "begins": starts == 0,
+            "actions": self.latents.code.encode(arrays["actions"][played]),
+            "begins": ((steps == 0) & somebody)[:, :-1],
         }
         y = {
-            "reward": arrays["rewards"][steps],
-            "termination": arrays["terminations"][steps] & mask,
+            "reward": arrays["rewards"][played],
+            "termination": arrays["terminations"][played] & mask,
             "mask": mask,
         }
         return tuple({k: v.astype(np.float32) for k, v in part.items()} for part in (x, y))
 
 
-class OrderedStream:
-    """One pass through the windows of a stream as an epoch, in the same order every time.
-
-    Args:
-        stream: the windows.
-    """
-
-    def __init__(self, stream: EpisodeStream) -> None:
-        self.stream = stream
-        self.steps_per_epoch = stream.batches_per_pass
-        self.weight = stream.weight
-
-    def batches(self, epoch: int) -> Iterator[Batch]:
-        """Yield the batches of the pass."""
-        return self.stream.in_order()
+def _cut(row: np.ndarray, starts: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which episode is at these places of a row, and which step of it."""
+    index = np.searchsorted(starts, place, "right") - 1
+    known = np.append(row, NOBODY)
+    return known[index], place - starts[index]
 
 
 def persistence_nats(train: EpisodeStream, held_out: EpisodeStream) -> float:

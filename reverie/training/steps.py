@@ -98,7 +98,7 @@ class Carrying(keras.Model):
     Args:
         network: has `initial_state(rows)`, `unroll(inputs, state)`, which returns predictions and
             the new state, and a `compute_loss`.
-        rows: of every batch. Where `inputs["begins"]` `(rows,)` is 1, a row begins from zero.
+        rows: of every batch. Where `inputs["begins"]` `(rows, L)` is 1, a row begins from zero.
     """
 
     def __init__(self, network: keras.Model, rows: int) -> None:
@@ -119,7 +119,7 @@ class Carrying(keras.Model):
 
     def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """Predict, and move the state on to the end of the batch."""
-        kept = 1.0 - ops.cast(inputs["begins"], "float32")[:, None]
+        kept = 1.0 - ops.cast(inputs["begins"], "float32")[:, :1]
         outputs, state = self.network.unroll(
             inputs, [kept * share(part.value) for part in self.state]
         )
