@@ -49,7 +49,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-bench: $(VENV)/.dev
+bench: $(VENV)/.dev $(VENV)/.agents
 	$(BIN)/python -m benchmarks.run
 
 clean:

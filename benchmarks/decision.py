@@ -1,15 +1,11 @@
 """How long one agent takes from a frame to its action, on one core."""
 
-import os
-
 import numpy as np
 
 from benchmarks.rows import Row, compare, seconds
-from benchmarks.workplace import Workplace
+from benchmarks.workplace import Workplace, limit_to_one_core
 from reverie.controllers.controller import Controller
 from reverie.rollouts.frames import FrameStream
-
-THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
 def measure(place: Workplace) -> list[Row]:
@@ -18,7 +14,7 @@ def measure(place: Workplace) -> list[Row]:
     The process must be a fresh one: it is limited to one core before it imports TensorFlow.
     """
     paths = place.rollouts()
-    _limit_to_one_core()
+    limit_to_one_core()
     frames = FrameStream(paths, [0], 1).sample(1000)
     calls = place.size(2000, 20)
     ours = _agent_times(place, frames, calls)
@@ -32,11 +28,6 @@ def measure(place: Workplace) -> list[Row]:
 
 def _percentile(times: np.ndarray) -> float:
     return float(np.percentile(times, 99))
-
-
-def _limit_to_one_core() -> None:
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 
 def _times(function, frames: np.ndarray, calls: int) -> np.ndarray:

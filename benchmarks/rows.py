@@ -1,5 +1,6 @@
 """What a benchmark returns, and how two things are timed beside each other."""
 
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -38,6 +39,16 @@ def seconds(function: Callable[[], Any]) -> float:
     start = time.perf_counter()
     function()
     return time.perf_counter() - start
+
+
+def processor_seconds(function: Callable[[], Any]) -> float:
+    """Return what a call took of all processors, which what else runs on the machine hardly moves.
+
+    Processes that the call starts and waits for are included.
+    """
+    before = sum(os.times()[:4])
+    function()
+    return sum(os.times()[:4]) - before
 
 
 def alternate(rounds: int, *measures: Callable[[int], float]) -> tuple[float, ...]:

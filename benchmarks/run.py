@@ -33,12 +33,13 @@ SUBJECTS = (
     "vae_training",
     "encoding",
     "rnn_training",
+    "pytorch",
     "dreams",
     "decision",
     "page",
     "memory",
 )
-PACKAGES = ("tensorflow", "keras", "numpy", "h5py", "vizdoom")
+PACKAGES = ("tensorflow", "keras", "numpy", "h5py", "vizdoom", "torch")
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results.json"
 PAGE = ROOT / "docs" / "speed.md"

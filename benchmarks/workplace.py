@@ -23,6 +23,7 @@ GAME = "doomrnn"
 POLICY = "held_random"
 OPTIONS = {"difficulty": 4, "time_steps": 2100}
 BATCHES = 4  # files of rollouts
+THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -41,6 +42,12 @@ def leave_cache(paths: list[Path]) -> None:
     for path in paths:
         with open(path, "rb") as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def limit_to_one_core() -> None:
+    """Limit the process to one core; TensorFlow must not have been imported yet."""
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 
 @dataclass(frozen=True)
