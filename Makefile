@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 # Where notebooks go with their outputs; `make notebooks NOTEBOOKS=notebooks` stores them.
 NOTEBOOKS ?= $(RUN)/notebooks
 
-.PHONY: help run notebooks agents ray browser test cluster-test lint bench clean
+.PHONY: help run notebooks agents ray browser xvfb test cluster-test lint bench clean
 
 help:
 	@echo "make run    record Doom, learn to dream it, evolve an agent in the dream, score it"
@@ -37,8 +37,15 @@ browser:
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium > /dev/null; \
 	fi || true
 
+# The tests of recorded screens start an X server without one.
+xvfb:
+	@command -v Xvfb > /dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+		echo "== installing Xvfb for the tests of recorded screens"; \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends xvfb > /dev/null; \
+	fi || true
+
 # In the order of their names: by number of tests, the few long ones would come last and alone.
-test: $(VENV)/.dev browser
+test: $(VENV)/.dev browser xvfb
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 cluster-test: $(VENV)/.dev $(VENV)/.ray

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-SPACES = ("Box", "Discrete", "MultiDiscrete")
+SPACES = ("Box", "Discrete", "MultiDiscrete", "MultiBinary")
 
 
 def space_fault(space: dict) -> str | None:
@@ -23,7 +23,7 @@ def space_fault(space: dict) -> str | None:
         np.dtype(space["dtype"])
     except (KeyError, TypeError):
         return f"has dtype {space.get('dtype')!r}"
-    return {"Box": _box_fault, "Discrete": _discrete_fault}.get(kind, _choices_fault)(space)
+    return FAULTS[kind](space)
 
 
 def _box_fault(space: dict) -> str | None:
@@ -50,8 +50,22 @@ def _choices_fault(space: dict) -> str | None:
     return None
 
 
+def _switches_fault(space: dict) -> str | None:
+    return None if len(space["shape"]) == 1 else f"has shape {space['shape']}, not one dimension"
+
+
+FAULTS = {
+    "Box": _box_fault,
+    "Discrete": _discrete_fault,
+    "MultiDiscrete": _choices_fault,
+    "MultiBinary": _switches_fault,
+}
+
+
 def code_size(space: dict) -> int:
     """Return how many numbers the code of an action has, see `ActionCode`."""
     if space["type"] == "Discrete":
         return space["n"]
+    if space["type"] == "MultiBinary":
+        return 2 * space["shape"][0]
     return sum(space["nvec"]) if space["type"] == "MultiDiscrete" else math.prod(space["shape"])

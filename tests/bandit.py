@@ -37,7 +37,7 @@ class Numbers(Bandit):
 
 
 class Switches(Bandit):
-    action_space = gymnasium.spaces.MultiBinary(4)
+    action_space = gymnasium.spaces.MultiBinary((2, 2))
 
 
 for name, entry in (("Bandit", Bandit), ("Numbers", Numbers), ("Switches", Switches)):

@@ -16,6 +16,7 @@ SPACES = (
     spaces.Discrete(5),
     spaces.Discrete(3, start=-1),
     spaces.MultiDiscrete([2, 4, 3]),
+    spaces.MultiBinary(3),
 )
 names = pytest.mark.parametrize("space", SPACES, ids=str)
 
@@ -65,7 +66,7 @@ def test_the_largest_output_is_chosen_in_tensors_as_in_numpy(space):
     [
         spaces.Box(-np.inf, np.inf, (2,)),
         spaces.Box(0.0, 1.0, (2, 2)),
-        spaces.MultiBinary(3),
+        spaces.MultiBinary((2, 3)),
         spaces.Dict({"a": spaces.Discrete(2)}),
         spaces.MultiDiscrete(np.array([[2, 2], [3, 3]])),
     ],

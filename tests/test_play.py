@@ -64,6 +64,7 @@ def test_held_keys_are_actions(game, held, action):
         gymnasium.spaces.Box(-2.0, 5.0, (5,)),
         gymnasium.spaces.Discrete(12, start=3),
         gymnasium.spaces.MultiDiscrete([3, 2, 3, 4]),
+        gymnasium.spaces.MultiBinary(5),
     ],
 )
 def test_any_space_has_keys(space):

@@ -26,6 +26,7 @@ SPACES = (
     SPACE,
     gymnasium.spaces.Discrete(5, start=2),
     gymnasium.spaces.MultiDiscrete([2, 3]),
+    gymnasium.spaces.MultiBinary(3),
 )
 STEPS = 5000
 

@@ -48,6 +48,8 @@ class Family:
         package: what pip installs for it.
         names: the games; those of the last families are asked for by `environment` itself.
         flags: what the classes take beside `time_steps` and `render`.
+        decisive: those of the options that decide the class, its actions for example.
+        single: whether only one process at a time can play it.
     """
 
     module: str
@@ -55,6 +57,8 @@ class Family:
     package: str
     names: tuple[str, ...]
     flags: tuple[Flag, ...] = ()
+    decisive: tuple[str, ...] = ()
+    single: bool = False
 
 
 FAMILIES = (
@@ -89,9 +93,25 @@ FAMILIES = (
             Flag("use_backgrounds", True, "draw pictures behind the levels", later=True),
         ),
     ),
+    Family(
+        "screen",
+        "Screen",
+        "mss python-xlib",
+        ("screen",),
+        (
+            Flag("window", "", "name of the window, a part of it, or its number, e.g. 0x1200003"),
+            Flag("region", "", "left,top,width,height in the window, without one on the screen"),
+            Flag("keys", "", "names of the keys that play, e.g. w,a,s,d,space or left,right"),
+            Flag("fps", 20, "frames and actions a second", minimum=1),
+            Flag("combinations", "", "keys held together as the choices, e.g. none,w,w+d"),
+            Flag("action_delay", 0, "milliseconds from a frame to the keys that are its action"),
+        ),
+        decisive=("keys", "fps", "combinations"),
+        single=True,
+    ),
 )
-ATARI = Family("atari", "Atari", "ale-py", ("enduro",))
-REGISTERED = Family("registered", "gymnasium", "gymnasium", ())
+ATARI = Family("atari", "Atari", "ale-py", ("enduro",), decisive=("env_kwargs",))
+REGISTERED = Family("registered", "gymnasium", "gymnasium", (), decisive=("env_kwargs",))
 FAMILIES += (ATARI, REGISTERED)
 OURS = {  # arguments of `gymnasium.make` itself
     "id": "name it as the game",
@@ -133,26 +153,30 @@ def game_class(name: str, options: dict | None = None) -> type[Game]:
 
     Args:
         name: the game's.
-        options: what it is played with; `env_kwargs` among them may change its actions.
+        options: what it is played with; some may change its actions, see `Family.decisive`.
 
     Raises:
         InputError: no game has that name, it does not start, or its package is not installed.
     """
-    return _class(name, json.dumps((options or {}).get("env_kwargs", {}), sort_keys=True))
+    family, options = game_family(name), options or {}
+    keys = {"env_kwargs", *family.decisive}
+    settings = {key: value for key, value in options.items() if key in keys and value}
+    return _class(name, json.dumps(settings, sort_keys=True))
 
 
 @functools.cache
-def _class(name: str, env_kwargs: str) -> type[Game]:
-    family, settings = game_family(name), json.loads(env_kwargs)
+def _class(name: str, text: str) -> type[Game]:
+    family, settings = game_family(name), json.loads(text)
     try:
         module = importlib.import_module(f"reverie.games.{family.module}")
     except ImportError as error:
         raise _not_installed(name, family, error) from error
-    if settings and family not in (ATARI, REGISTERED):
+    if "env_kwargs" in settings and "env_kwargs" not in family.decisive:
         raise InputError(
             f"--env_kwargs: only environments of gymnasium's registry and Atari take them, not "
             f"{name}; leave the flag away"
         )
+    settings = settings.pop("env_kwargs", settings)
     try:
         return module.environment(name, settings) if settings else module.environment(name)
     except (ImportError, gymnasium.error.DependencyNotInstalled) as error:

@@ -9,7 +9,7 @@ import numpy as np
 from reverie.artifacts import InputError
 
 SLACK = 1e-3  # of the range: actions are rounded to single precision
-MEND = "wrap the game so that its actions are a bounded Box, Discrete or MultiDiscrete"
+MEND = "wrap the game so that its actions are a bounded Box, Discrete, MultiDiscrete or MultiBinary"
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,13 @@ class ActionCode:
     """How the actions of a space are written for the MDN-RNN and read from the controller.
 
     A code is `size` numbers. Those of a `Box` run from -1 to 1 between its bounds; those of a
-    `Discrete` or `MultiDiscrete` space are one-hot for each of its numbers.
+    `Discrete`, `MultiDiscrete` or `MultiBinary` space are one-hot for each of its numbers.
 
     Attributes:
         size: numbers in a code.
         choices: of each number of a discrete space; empty for a `Box`.
         scalar: whether an action is one bare number, as those of `Discrete` are.
+        binary: whether the numbers are switches, as those of `MultiBinary` are.
         start: smallest value of each discrete number.
         low: lower bound of each number of a `Box`.
         high: upper bound of each number of a `Box`.
@@ -31,6 +32,7 @@ class ActionCode:
     size: int
     choices: tuple[int, ...] = ()
     scalar: bool = False
+    binary: bool = False
     start: tuple[int, ...] = ()
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
@@ -44,10 +46,13 @@ class ActionCode:
         """
         spaces = gymnasium.spaces
         if isinstance(space, spaces.Discrete):
-            return cls(int(space.n), (int(space.n),), True, (int(space.start),))
+            return cls(int(space.n), (int(space.n),), scalar=True, start=(int(space.start),))
+        if isinstance(space, spaces.MultiBinary) and len(space.shape) == 1:
+            count = space.shape[0]
+            return cls(2 * count, (2,) * count, binary=True, start=(0,) * count)
         if isinstance(space, spaces.MultiDiscrete) and space.nvec.ndim == 1:
             choices = tuple(map(int, space.nvec))
-            return cls(sum(choices), choices, False, tuple(map(int, space.start)))
+            return cls(sum(choices), choices, start=tuple(map(int, space.start)))
         if isinstance(space, spaces.Box) and len(space.shape) == 1 and space.is_bounded():
             low, high = (tuple(map(float, bound)) for bound in (space.low, space.high))
             return cls(space.shape[0], low=low, high=high)
@@ -64,6 +69,8 @@ class ActionCode:
         spaces = gymnasium.spaces
         if self.scalar:
             return spaces.Discrete(self.choices[0], start=self.start[0])
+        if self.binary:
+            return spaces.MultiBinary(len(self.choices))
         if self.choices:
             return spaces.MultiDiscrete(np.array(self.choices), start=np.array(self.start))
         return spaces.Box(np.float32(self.low), np.float32(self.high))
@@ -153,6 +160,8 @@ def space_of(description: dict) -> gymnasium.Space:
     kind, spaces = description["type"], gymnasium.spaces
     if kind == "Discrete":
         return spaces.Discrete(description["n"], start=description["start"])
+    if kind == "MultiBinary":
+        return spaces.MultiBinary(shape[0])
     if kind == "MultiDiscrete":
         return spaces.MultiDiscrete(
             np.array(description["nvec"]), dtype=dtype, start=description["start"]

@@ -58,7 +58,8 @@ class Game(gymnasium.Env):
         observation_space: of an instance, its frames `(rows, columns, 3)` uint8; of the class,
             those without the option `frame_size`.
         frame_sizes: the values that this option can have.
-        action_space: `Box`, `Discrete` or one-dimensional `MultiDiscrete`, see `ActionCode`.
+        action_space: `Box`, `Discrete`, one-dimensional `MultiDiscrete` or `MultiBinary`, see
+            `ActionCode`.
         action_levels: into how many equal parts of its range the game sorts each number of an
             action; 0 if it takes them as they are.
         action_names: what people call the numbers of a `Box`, `left|right` where both ends mean
@@ -126,6 +127,15 @@ class Game(gymnasium.Env):
         Raises:
             InputError: they do not go together.
         """
+
+    @classmethod
+    def settled(cls, options: dict) -> dict:
+        """Return options with what only the machine that records can say.
+
+        Raises:
+            InputError: it cannot be played there.
+        """
+        return options
 
     @classmethod
     def check_frames(cls, name: str, shape: Sequence[int]) -> None:

@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from reverie.artifacts import InputError
+from reverie.games import game_family
 from reverie.rollouts.game_process import GameProcess
 
 GRACE = 5.0  # seconds that the workers have, together, to end their games in good order
@@ -169,10 +170,11 @@ class GameWorkers:
     Args:
         game: the game's name.
         options: what its class takes.
-        count: how many processes.
+        count: how many processes; one where the game can be played by one alone.
     """
 
     def __init__(self, game: str, options: dict, count: int) -> None:
+        count = 1 if game_family(game).single else count
         self.game, self.options = game, options
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for them: one game a core
         self._workers = [Worker(game, options) for _ in range(count)]
