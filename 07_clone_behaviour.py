@@ -80,7 +80,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add = playing.add_argument
     add("--output", type=Path, default=Path("clone.mp4"), help="a film of what it did")
     add("--steps", type=flags.positive_int, default=1000, help="that it plays, at most")
-    return parser.parse_args(argv)
+    return flags.parsed(parser, argv)
 
 
 def _add_data_flags(parser: argparse.ArgumentParser) -> None:

@@ -173,13 +173,15 @@ def beta_plain(k: Layers, shape: Shape, size: int) -> Sequences:
     It is the beta-VAE of a published system that clones play, in colour and for larger frames too;
     there the code has 10 numbers, and so has the default here.
     """
-    halvings = (shape[0] // 4).bit_length() - 1
-    widths = [32, 32, *[64] * (halvings - 2)]
+    rows, columns, _ = shape
+    widths = []
+    while min(rows, columns) > 4 and rows % 2 == columns % 2 == 0:
+        rows, columns = rows // 2, columns // 2
+        widths.append(32 if len(widths) < 2 else 64)
     encoder = [k.Conv2D(w, 4, 2, padding="same", activation="relu") for w in widths]
     encoder += [k.Flatten(), k.Dense(256, activation="relu")]
-    cells = (shape[0] >> halvings, shape[1] >> halvings)
-    decoder = [k.Dense(256, activation="relu")]
-    decoder += [k.Dense(cells[0] * cells[1] * 64, activation="relu"), k.Reshape((*cells, 64))]
+    decoder = [k.Dense(256, activation="relu"), k.Dense(rows * columns * 64, activation="relu")]
+    decoder.append(k.Reshape((rows, columns, 64)))
     for width in reversed(widths[:-1]):
         decoder.append(k.Conv2DTranspose(width, 4, 2, padding="same", activation="relu"))
     return encoder, [*decoder, k.Conv2DTranspose(3, 4, 2, padding="same")]

@@ -16,6 +16,8 @@ from reverie.training.weights import build_network, load_network, save_weights
 SHAPE = (64, 64, 3)
 OTHERS = {  # sides that an architecture sees beside 64x64
     "patch": (72, 64, 3),
+    "beta": (72, 64, 3),
+    "beta_plain": (64, 96, 3),
     "conv_unpool": (45, 50, 3),
     "conv_maxpool": (60, 72, 3),
     "conv_maxpool_big": (60, 72, 3),
