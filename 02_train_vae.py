@@ -29,6 +29,7 @@ from reverie import flags
 from reverie.artifacts import InputError
 from reverie.backend import start_backend
 from reverie.headers import RolloutsHeader, WeightsHeader, open_header
+from reverie.latents.perceptual import PERCEPTUAL, read_perceptual
 from reverie.lineage import check_frames
 from reverie.models.architectures import ARCHITECTURES
 from reverie.networks import NETWORKS, code_fault, frame_fault
@@ -62,8 +63,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--beta", type=flags.non_negative_float, help="of the KL in the end, of --architecture beta"
     )
     add("--warmup", type=flags.non_negative_int, help="batches over which it rises")
-    where = "put values where the encoder found them, as published: not in the code"
-    add("--published", action="store_const", const=True, help=where)
+    published = "as published: conv_unpool decodes with the encoder's indices, vae_alex without KL"
+    add("--published", action="store_const", const=True, help=published)
+    fixed = "fixed network of vae_alex's loss; default: ours, trained on Procgen"
+    add("--perceptual_weights", type=flags.artifact, help=fixed)
     add = parser.add_argument_group("training").add_argument
     add("--epochs", type=flags.positive_int, default=10)
     without = "epochs without a better held-out loss to stop after, and keep the best weights"
@@ -92,6 +95,10 @@ def fill_settings(args: argparse.Namespace) -> None:
     defaults |= {"learning_rate": known.learning_rate, "patience": known.patience}
     if known.size:
         defaults["latent_size"] = None  # `check` knows the frames
+    if known.perceptual:
+        args.perceptual_weights = args.perceptual_weights or PERCEPTUAL
+    elif args.perceptual_weights:
+        raise InputError(f"--perceptual_weights: {args.architecture} has none; leave it away")
     for name in {*defaults} & {*vars(args)}:
         if getattr(args, name) is None:
             setattr(args, name, defaults[name])
@@ -115,6 +122,8 @@ def check(args: argparse.Namespace) -> list[Path]:
         args.latent_size = args.latent_size or size(shape)
     if fault := code_fault(args.architecture, args.latent_size, shape):
         raise InputError(f"--latent_size {args.latent_size}: {fault}; leave it away")
+    if args.perceptual_weights:
+        read_perceptual(args.perceptual_weights)
     if args.initial_weights:
         same = {"game": args.environment_name, "preprocessing": preprocessing}
         header = open_header(args.initial_weights, WeightsHeader, network="VAE", **same)

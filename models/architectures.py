@@ -253,4 +253,12 @@ ARCHITECTURES = {
         variational=True,
         power=4,
     ),
+    "vae_alex": Architecture(
+        {"latent_size": 64, "kl_weight": 1e-4, "published": False},
+        network=("perceptual", "PerceptualAutoencoder"),
+        layers=vae_paper,
+        frame_shape=ONLY_64,
+        variational=True,
+        perceptual=True,
+    ),
 }

@@ -42,7 +42,8 @@ class SequentialAutoencoder(Autoencoder):
         **kwargs: Any,
     ) -> None:
         known = ARCHITECTURES[architecture]
-        trackers = ("squared_error", *(["kl"] if known.variational else []))
+        optional = {"kl": known.variational, "features": known.perceptual}
+        trackers = ("squared_error", *(name for name, has in optional.items() if has))
         builders = (
             functools.partial(_encoder, known),
             functools.partial(_decoder, known, last),

@@ -124,6 +124,14 @@ NETWORKS = {
         _vae,
         {},
     ),
+    "PatchClassifier": Network(
+        "perceptual",
+        "a classifier of patches",
+        "train one with: python -m reverie.latents.perceptual_task",
+        {"games": int, "widths": [int]},
+        lambda config: {"conv2d_2/bias": (config.get("games"),)},
+        {},
+    ),
     "MDNRNN": Network(
         "mdn_rnn",
         "an MDN-RNN",

@@ -8,6 +8,7 @@ from keras import backend, optimizers
 
 from reverie.artifacts import InputError
 from reverie.headers import WeightsHeader, open_header
+from reverie.latents.perceptual import PERCEPTUAL, read_perceptual
 from reverie.models.architectures import ARCHITECTURES
 from reverie.models.unpooling import Unpool, largest_places
 from reverie.networks import code_fault, frame_fault
@@ -29,7 +30,14 @@ def build(architecture, shape=SHAPE, **settings):
     config = known.settings | {"architecture": architecture, "frame_shape": list(shape)} | settings
     if known.size:
         config["latent_size"] = known.size(shape)
-    return build_network("VAE", config, seed=0)
+    network = build_network("VAE", config, seed=0)
+    if known.perceptual:
+        network.judge_by(read_perceptual(PERCEPTUAL))
+    return network
+
+
+def parameters_of(network):
+    return sum(int(np.prod(each.shape)) for each in network.trainable_variables)
 
 
 @pytest.fixture
@@ -44,12 +52,16 @@ def frames():
         ("conv_maxpool", 68_087),
         ("conv_maxpool_big", 1_503_979),
         ("conv_no_bottleneck", 358_595),
-        ("vae_paper", 4_319_215),
+        ("vae_paper", 4_319_215),  # vae_alex is the same network with more latents
     ],
 )
 def test_published_sizes(architecture, parameters):
-    network = build(architecture)
-    assert sum(int(np.prod(v.shape)) for v in network.trainable_variables) == parameters
+    assert parameters_of(build(architecture)) == parameters
+
+
+def test_two_published_networks_are_one():
+    assert parameters_of(build("vae_alex", latent_size=22)) == parameters_of(build("vae_paper"))
+    assert parameters_of(build("vae_alex")) == 4_319_215 + (64 - 22) * (3 * 1024 + 2)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

@@ -161,6 +161,7 @@ LATE = {
     "reverie/dreams/environment.py": {"reverie"},  # after a fork
     "reverie/games/actions.py": {"keras"},  # game processes have none
     "reverie/games/crafter.py": {"reverie"},  # the gatherer knows the game
+    "reverie/latents/perceptual_task.py": {"keras", "reverie"},  # as `python -m`
     "reverie/masks/methods.py": {"keras"},
     "reverie/mixtures/detectors.py": {"reverie"},  # training, where there is no detector yet
     "reverie/training/devices.py": {"tensorflow"},

@@ -14,6 +14,7 @@ from reverie.games import game_class
 from reverie.games.game import Game
 from reverie.headers import RolloutsHeader, WeightsHeader, open_header
 from reverie.latents.encoding import reconstruct, reconstruction_errors
+from reverie.latents.perceptual import read_perceptual
 from reverie.models.architectures import ARCHITECTURES
 from reverie.models.autoencoder import Autoencoder
 from reverie.reports.plots import evenly, save_picture, tile
@@ -48,6 +49,7 @@ class VAEOptions:
         beta: the same, of `beta`, see `BetaVAE`.
         warmup: batches over which it rises.
         published: behave as the published network where ours is better.
+        perceptual_weights: of the fixed network of a perceptual loss, see `read_perceptual`.
         batch_size: frames.
         seed: decides weights, noise and order.
         precision: see `set_precision`.
@@ -65,6 +67,7 @@ class VAEOptions:
     beta: float | None = None
     warmup: int | None = None
     published: bool | None = None
+    perceptual_weights: Path | None = None
     batch_size: int = 100
     seed: int = 0
     precision: str = "auto"
@@ -135,6 +138,8 @@ def build(options: VAEOptions, frames: np.ndarray) -> Autoencoder:
     config = {name: getattr(options, name) for name in ("architecture", *settings)}
     config["frame_shape"] = frames.shape[1:]
     vae = build_network("VAE", config, seed=seed_32(options.seed))
+    if options.perceptual_weights:
+        vae.judge_by(read_perceptual(options.perceptual_weights))
     if options.initial_weights:
         load_weights(options.initial_weights, vae)
     vae.mean_frame.assign(frames.mean(axis=0) / 255.0)
@@ -146,6 +151,8 @@ def _identity(options: VAEOptions) -> dict:
     del names["precision"]  # it may depend on the machine
     if options.keep == "last":
         del names["keep"]
+    if options.perceptual_weights:
+        names["perceptual_weights"] = file_hash(options.perceptual_weights)
     initial = options.initial_weights
     return names | {"initial_weights": file_hash(initial) if initial else None}
 
