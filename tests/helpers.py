@@ -28,6 +28,7 @@ EVERYTHING = [
     *(ROOT / name for name in STAGES),
     *sorted((ROOT / "models").rglob("*.py")),
     *sorted((ROOT / "reverie").rglob("*.py")),
+    *sorted((ROOT / "gym_autoencoder").rglob("*.py")),
 ]
 OPTIONS = {"difficulty": 4, "time_steps": 120}
 

@@ -14,7 +14,7 @@ from reverie.flags import artifact
 from reverie.reports.notebooks import main as notebooks
 from reverie.runs import NOTEBOOKS, PRETRAINED
 
-SOURCES = ("reverie", "models", "pretrained", "notebooks", "docs")
+SOURCES = ("reverie", "gym_autoencoder", "models", "pretrained", "notebooks", "docs")
 FILES = ("pyproject.toml", "requirements.txt", "README.md", "LICENSE")
 BUILD = "from setuptools import build_meta; print(build_meta.build_sdist({!r}))"
 
@@ -67,7 +67,7 @@ def use(project: Path, *line: object) -> str:
 def test_what_is_in_the_wheel(wheel):
     with zipfile.ZipFile(wheel) as file:
         names = {name for name in file.namelist() if ".dist-info/" not in name}
-    assert {name.split("/")[0] for name in names} == {"reverie"}
+    assert {name.split("/")[0] for name in names} == {"reverie", "gym_autoencoder"}
     for folder in ("models", "pretrained", "notebooks"):
         there = {p for p in (ROOT / folder).rglob("*") if p.is_file()}
         there = {p for p in there if "__pycache__" not in p.parts}

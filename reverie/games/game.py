@@ -4,6 +4,7 @@ import contextlib
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import gymnasium
@@ -219,7 +220,8 @@ class Game(gymnasium.Env):
         raise KeyError(policy)
 
 
-def import_gym() -> None:
+def import_gym() -> ModuleType:
     """Import gym without the notice that it prints: games that stand on it work as they are."""
     with contextlib.redirect_stderr(io.StringIO()):
-        import gym  # noqa: F401
+        import gym
+    return gym

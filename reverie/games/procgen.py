@@ -1,7 +1,7 @@
 """Procgen: sixteen games whose levels are made from a number each, played many at a time."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
@@ -38,6 +38,7 @@ class Rules:
     distribution_mode: str
     time_steps: int
     use_backgrounds: bool = True
+    with_truth: bool = True
 
     def level(self, seed: int) -> int:
         """Return the number of the level that an episode of this seed plays."""
@@ -112,10 +113,29 @@ class Batch:
                 self._steps[slot] = 0
                 self.fresh[slot] = now
 
+    def restart(self, slots: Iterable[int]) -> None:
+        """End the episodes of some slots and begin their next ones; the others wait.
+
+        Args:
+            slots: whose first frames are added to `fresh`.
+        """
+        ending = set(slots)
+        waiting = {slot: bytes(self.saved_state(slot)) for slot in range(self.count)}
+        everyone = [END_LEVEL if slot in ending else 0 for slot in range(self.count)]
+        self.engine.act(np.array(everyone, np.int32))
+        _, observations, _ = self.engine.observe()
+        for slot in ending:
+            self._levels[slot], self._steps[slot] = self._queued[slot], 0
+            self._seen[slot] = observations["rgb"][slot].copy(), self._info(slot)
+            self.fresh[slot] = self._seen[slot]
+        for slot in waiting.keys() - ending:
+            self.buffer[0 : len(waiting[slot])] = waiting[slot]
+            self.engine.call_c_func("set_state", slot, self.buffer, len(waiting[slot]))
+
     def _info(self, slot: int) -> dict[str, np.ndarray]:
         """Return the ground truth of what a slot shows."""
         info = {"level_seed": np.int32(self._levels[slot])}
-        if self.rules.name in TRUTHS:
+        if self.rules.with_truth and self.rules.name in TRUTHS:
             state = self.saved_state(slot)
             info |= TRUTHS[self.rules.name].look(state, self.after_generators(state))
         return info
@@ -168,6 +188,7 @@ class Procgen(Game):
         distribution_mode: `easy`, `hard`, and `extreme` or `memory` where the game has it.
         time_steps: steps after which an episode is truncated.
         use_backgrounds: draw pictures behind the levels, or plain black.
+        with_truth: read the ground truth from the game's state, which takes most of the time.
     """
 
     name: str
@@ -187,10 +208,10 @@ class Procgen(Game):
         distribution_mode: str = "easy",
         time_steps: int = 1000,
         use_backgrounds: bool = True,
+        with_truth: bool = True,
     ) -> None:
-        self._rules = Rules(
-            self.name, num_levels, start_level, distribution_mode, time_steps, use_backgrounds
-        )
+        levels = num_levels, start_level, distribution_mode
+        self._rules = Rules(self.name, *levels, time_steps, use_backgrounds, with_truth)
         self.single = self.batch(1)
 
     def batch(self, count: int) -> Batch:

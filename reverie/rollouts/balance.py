@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import gymnasium
 import numpy as np
 
 from reverie.artifacts import InputError
@@ -59,30 +58,6 @@ def wanted_class(balance: Balance, place: int) -> int:
 def game_steps(balance: Balance, steps: int) -> int:
     """Return how many steps of a game are played to find episodes of so many."""
     return balance.search or steps
-
-
-class Alone:
-    """One game behind the interface of a batch, see `reverie.games.procgen.Batch`."""
-
-    count = 1
-
-    def __init__(self, game: gymnasium.Env) -> None:
-        self.game, self.fresh, self._over = game, {}, True
-
-    def queue(self, slot: int, seed: int) -> None:
-        """Say which episode is played when the present one is over."""
-        self._queued = seed
-
-    def step(self, actions: dict[int, Any]) -> Iterator[tuple[int, tuple]]:
-        """Play one step; without an action the episode is ended and the next one begun."""
-        self.fresh = {}
-        if actions:
-            step = self.game.step(actions[0])
-            yield 0, step
-            self._over = step[2] or step[3]
-        if self._over or not actions:
-            self.fresh = {0: self.game.reset(seed=self._queued)}
-            self._over = False
 
 
 @dataclass
@@ -149,7 +124,7 @@ class Search:
     """Plays games until the places of a group are filled.
 
     Args:
-        batch: games that are played together, or `Alone`.
+        batch: games that are played together, see `reverie.games.procgen.Batch`.
         game: their class.
         name: of the game, for messages.
         wanted: the recording.

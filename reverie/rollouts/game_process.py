@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from reverie.games import make_game
-from reverie.rollouts.balance import Alone, Search, Wanted
+from reverie.games.separate import Separate
+from reverie.rollouts.balance import Search, Wanted
 from reverie.rollouts.episode_writer import EpisodeWriter
 from reverie.rollouts.policies import chooser, is_blind, open_loop_actions, played_by
 from reverie.rollouts.storage import write_episode
@@ -95,7 +96,7 @@ class GameProcess:
     ) -> list[int]:
         """Play until the places of a group of a balanced recording are filled, see `Search`."""
         game = self.game
-        batch = game.batch(game.at_once) if game.at_once > 1 else Alone(game)
+        batch = game.batch(game.at_once) if game.at_once > 1 else Separate([game])
 
         def chooser_of(seed: int) -> Callable:
             return self._chooser(played_by(policy, seed), seed)
