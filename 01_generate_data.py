@@ -23,6 +23,10 @@ continue after an interruption; the data do not depend on the number of workers.
     python 01_generate_data.py doomrnn --policy controller_folder/controller.h5 --start_batch 10 \\
         --action_noise 0.3 --store_folder training_data_folder/
 
+    # a person's play in a window, see docs/cloning.md
+    python 01_generate_data.py screen --window "Pygame Aliens" --keys left,right,space \\
+        --store_folder played/
+
     # as many episodes with each key and lock in view, see docs/encoders.md
     python 01_generate_data.py heist --distribution_mode memory --use_backgrounds false \\
         --policy fresh_random --time_steps 10 --total_episodes 5600 --batch_size 1400 \\
@@ -38,8 +42,16 @@ from pathlib import Path
 from reverie.artifacts import InputError, file_hash, require_file
 from reverie.backend import start_backend
 from reverie.cores import usable_cores
-from reverie.flags import artifact, non_negative_float, non_negative_int, parsed, positive_int, seed
-from reverie.games import add_game_flags, game_class, game_options
+from reverie.flags import (
+    artifact,
+    filled,
+    non_negative_float,
+    non_negative_int,
+    parsed,
+    positive_int,
+    seed,
+)
+from reverie.games import add_game_flags, game_class, game_family, game_options
 from reverie.games.game import FRAME_SIZES, frame_shape
 from reverie.headers import ControllerHeader, WeightsHeader, open_header
 from reverie.lineage import find_networks
@@ -72,8 +84,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     play.add_argument(
         "--policy",
-        default="held_random",
-        help=f"{', '.join(POLICIES)}, {TURNING}N, gatherer (Crafter), mix, mix:NAME=SHARE,..., or "
+        help="default: held_random, of a screen person, whose play is recorded; or "
+        f"{', '.join(POLICIES)}, {TURNING}N, gatherer (Crafter), mix, mix:NAME=SHARE,..., or "
         "the controller.h5 of stage 5",
     )
     play.add_argument(
@@ -106,6 +118,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     play.add_argument("--render", action="store_true", help="show the game in a window")
     play.add_argument(
         "--workers", type=positive_int, default=usable_cores(), help="games at a time"
+    )
+    person = parser.add_argument_group("recording a person's play from the screen")
+    person.add_argument(
+        "--find_region", action="store_true", help="drag a rectangle, print the flags, and end"
+    )
+    person.add_argument("--start_key", default="f9", help="starts an episode, and stops it")
+    person.add_argument("--quit_key", default="f10", help="ends the session")
+    person.add_argument(
+        "--countdown", type=non_negative_int, default=3, help="seconds to the first frame"
     )
     add_engine_flags(parser)
     add_game_flags(parser)
@@ -192,13 +213,34 @@ def balanced(args: argparse.Namespace, options: dict) -> tuple[Player, dict]:
     return player, options | {"time_steps": game_steps(balance, steps)}
 
 
+def record_person(args: argparse.Namespace, options: dict) -> None:
+    """Record what a person plays, and first what an earlier session has left."""
+    from reverie.rollouts.screen_parts import recover
+    from reverie.rollouts.screen_session import ScreenSession, SessionOptions
+
+    recover(args.store_folder)
+    how = filled(SessionOptions, args)
+    batch = ScreenSession(args.store_folder, options, how, args.start_batch).record()
+    print(f"recorded {batch}" if batch else "recorded nothing")
+
+
 @conduct
 def main(argv: list[str] | None = None) -> None:
     """Record the batches that are not there yet."""
     args = parse_args(argv)
+    if args.find_region:
+        from reverie.games.find_region import find_region
+
+        print(find_region())
+        return
+    screen = game_family(args.game).single
+    args.policy = args.policy or ("person" if screen else "held_random")
     if args.policy == "mix":
         args.policy = game_class(args.game, vars(args)).mix
     options = game_options(args, frames_to_record(args))
+    options = game_class(args.game, options).settled(options)
+    if screen and args.policy == "person":
+        return record_person(args, options)
     if args.render and not game_class(args.game, options).windowed:
         raise InputError(f"--render: {args.game} has no window; leave the flag away")
     if args.render and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):

@@ -235,7 +235,7 @@ def game_options(args: argparse.Namespace, shape: Sequence[int] = FRAME_SHAPE) -
                     f"--{flag.name}: {args.game} knows no such thing, only {family.title} does; "
                     "leave the flag away"
                 )
-            if given is not None and not flag.choices and given < flag.minimum:
+            if isinstance(given, int) and not flag.choices and given < flag.minimum:
                 raise InputError(f"--{flag.name} must be at least {flag.minimum}, not {given}")
     options = {}
     for name, flag in own.items():

@@ -17,7 +17,7 @@ class Episode:
         terminations: `(T,)` bool, true where the game ended by itself.
         truncations: `(T,)` bool, true where the time was up.
         infos: ground truth of each frame, arrays of `T + 1`.
-        notes: whole numbers that are kept with it, beside its seed.
+        notes: numbers that are kept with it, beside its seed.
     """
 
     seed: int
@@ -27,4 +27,4 @@ class Episode:
     terminations: np.ndarray
     truncations: np.ndarray
     infos: dict[str, np.ndarray] = field(default_factory=dict)
-    notes: dict[str, int] = field(default_factory=dict)
+    notes: dict[str, float] = field(default_factory=dict)

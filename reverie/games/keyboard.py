@@ -79,6 +79,10 @@ class Keyboard:
         keymap = self._desktop.keymap()
         return tuple(bool(keymap >> code & 1) for code in self.keycodes)
 
+    def of(self, keymap: int) -> tuple[str, ...]:
+        """Return the names of the keys that are held in a keymap."""
+        return tuple(name for name, code in zip(self.names, self.keycodes) if keymap >> code & 1)
+
     def others_held(self) -> bool:
         """Tell whether any key of the whole keyboard is held that `hold` has not pressed."""
         ours = sum(1 << code for code, down in self._pressed.items() if down)

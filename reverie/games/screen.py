@@ -13,6 +13,7 @@ from reverie.games.ticks import SECOND, Ticks
 from reverie.games.x11 import GONE, Desktop, Region
 
 FPS = 20
+PERSON = "person"  # the policy of who plays without us
 TIME_STEPS = 36_000  # half an hour at 20 frames a second
 
 
@@ -133,6 +134,7 @@ class Screen(Game):
     version = "1"
     time_steps = TIME_STEPS
     fps = FPS
+    policies = (PERSON,)
     choices: tuple[tuple[str, ...], ...] = ()
 
     def __init__(

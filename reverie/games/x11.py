@@ -14,6 +14,7 @@ import numpy as np
 from Xlib import X, Xatom, display
 from Xlib.error import BadDrawable, BadWindow, ConnectionClosedError, DisplayError, XError
 from Xlib.ext import xtest
+from Xlib.protocol.rq import Event
 from Xlib.xobject.drawable import Window
 
 from reverie.artifacts import InputError
@@ -136,7 +137,7 @@ class Desktop:
         """
         if name.startswith("0x"):
             return self._numbered(name)
-        shown = {window.id: (window, title) for window, title in self._titled(self.root)}.values()
+        shown = self.titled_windows()
         found = [window for window, title in shown if title == name]
         found = found or [window for window, title in shown if name.lower() in title.lower()]
         if not found:
@@ -157,6 +158,10 @@ class Desktop:
         except (ValueError, *GONE) as error:
             raise InputError(f"--window {name}: no such window") from error
         return window
+
+    def titled_windows(self) -> list[tuple[Window, str]]:
+        """Return the visible windows that have a title, with it."""
+        return list(self._titled(self.root))
 
     def _titled(self, parent: Window) -> Iterator[tuple[Window, str]]:
         """Yield the visible windows that have a title, with it."""
@@ -183,6 +188,11 @@ class Desktop:
         """Return the outermost window under a point of the screen; the screen itself if none."""
         child = self.root.translate_coords(self.root, left, top).child
         return child if isinstance(child, Window) else self.root
+
+    def is_at(self, window: Window, left: int, top: int) -> bool:
+        """Tell whether a window is what one sees at a point of the screen."""
+        outermost = self.window_at(left, top)
+        return self._is_inside(window, outermost)
 
     def place(self, window: Window) -> Region:
         """Return where on the screen a window lies.
@@ -240,6 +250,25 @@ class Desktop:
         shot = self._screenshots.grab(box)
         bgra = np.frombuffer(shot.raw, np.uint8).reshape(shot.height, shot.width, 4)
         return np.ascontiguousarray(bgra[..., 2::-1])
+
+    def drag(self, start: tuple[int, int], end: tuple[int, int]) -> None:
+        """Drag the mouse with its left button from one point of the screen to another."""
+        for kind, detail, (left, top) in (
+            (X.MotionNotify, 0, start),
+            (X.ButtonPress, X.Button1, start),
+            (X.MotionNotify, 0, end),
+            (X.ButtonRelease, X.Button1, end),
+        ):
+            xtest.fake_input(self._display, kind, detail, root=self.root, x=left, y=top)
+        self._display.sync()
+
+    def next_event(self) -> Event:
+        """Wait for an event of what was grabbed."""
+        return self._display.next_event()
+
+    def flush(self) -> None:
+        """Send what was asked for."""
+        self._display.flush()
 
     def keymap(self) -> int:
         """Return all keys that are held: bit K is that of keycode K."""

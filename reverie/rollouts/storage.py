@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -196,7 +197,7 @@ def find_batches(
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; {record}")
     stem = file_stem(game)
-    numbers, unfinished = _numbered(folder, stem, ".h5"), _numbered(folder, f".{stem}", ".parts")
+    numbers, unfinished = numbered(folder, stem, ".h5"), numbered(folder, f".{stem}", ".parts")
     last = max(numbers | unfinished, default=0) if max_batch is None else max_batch
     for number in sorted(set(unfinished) - set(numbers)):
         if start_batch <= number <= last:
@@ -219,10 +220,11 @@ def find_batches(
     return paths
 
 
-def _numbered(folder: Path, stem: str, suffix: str) -> dict[int, Path]:
+def numbered(folder: Path, stem: str, suffix: str) -> dict[int, Path]:
     """Return the paths called `<stem>_<number><suffix>` by their numbers."""
     name = re.compile(rf"{re.escape(stem)}_(\d+){re.escape(suffix)}")
-    matches = {path: name.fullmatch(path.name) for path in folder.iterdir()}
+    paths = folder.iterdir() if folder.is_dir() else ()
+    matches = {path: name.fullmatch(path.name) for path in paths}
     return {int(match[1]): path for path, match in matches.items() if match}
 
 
@@ -284,16 +286,22 @@ def _check_same_game(
     first: Path, expected: RolloutsHeader, path: Path, header: RolloutsHeader
 ) -> None:
     """Check that two batches were recorded from the same game, whoever played and how long."""
+    for name, ours, theirs in differences(expected, header):
+        raise InputError(
+            f"{path}: recorded with {name} {theirs}, but {first} with {ours}; record one of "
+            "them anew, or move it to a folder of its own"
+        )
+
+
+def differences(one: RolloutsHeader, other: RolloutsHeader) -> Iterator[tuple[str, Any, Any]]:
+    """Yield name and both values of what makes two recordings those of different games."""
     names = ("frame_shape", *AGREED)
-    pairs = {name: (getattr(expected, name), getattr(header, name)) for name in names}
-    for name in (expected.options | header.options).keys() - set(FREE):
-        pairs[name] = expected.options.get(name), header.options.get(name)
-    for name, (ours, theirs) in pairs.items():
-        if ours != theirs:
-            raise InputError(
-                f"{path}: recorded with {name} {theirs}, but {first} with {ours}; record one of "
-                "them anew, or move it to a folder of its own"
-            )
+    pairs = {name: (getattr(one, name), getattr(other, name)) for name in names}
+    for name in sorted((one.options | other.options).keys() - set(FREE)):
+        pairs[name] = one.options.get(name), other.options.get(name)
+    for name, values in pairs.items():
+        if values[0] != values[1]:
+            yield name, *values
 
 
 def read_rows(dataset: h5py.Dataset, rows: np.ndarray) -> np.ndarray:
