@@ -21,7 +21,7 @@ GROUND = "the ground"
 FOLDERS = (
     GROUND,
     *("games", "rollouts", "training", "latents", "dreams", "controllers", "masks", "mixtures"),
-    *("encoders", "cloning", "play", "pipelines"),
+    *("encoders", "evaluate", "cloning", "play", "pipelines"),
 )
 PIPELINES = ("quickstart", "numbers", "rounds", "jobs")
 REPORTS = "reports"  # used by everything; uses the ground alone

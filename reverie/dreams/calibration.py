@@ -1,6 +1,5 @@
 """Calibration of the termination head: predicted and observed ends on held-out episodes."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,7 @@ from matplotlib.figure import Figure
 
 from reverie.artifacts import atomic_path
 from reverie.backend import predict
-from reverie.latents.windows import NOBODY, Batch, EpisodeStream
+from reverie.latents.windows import EpisodeStream, whole_episodes
 from reverie.models.mdn_rnn import MDNRNN
 
 BINS = 8  # equally many expected ends in each
@@ -27,25 +26,12 @@ def calibration(rnn: MDNRNN, stream: EpisodeStream) -> dict:
         `steps` in each, `expected_ends` and `observed_ends` in all.
     """
     predicted, ends = [], []
-    for x, y in _whole_episodes(stream):
+    for x, y in whole_episodes(stream.latents, stream.episodes, BATCH):
         logits = np.asarray(predict(rnn, x)["termination"])
         played = y["mask"].astype(bool)
         predicted.append(1.0 / (1.0 + np.exp(-logits[played])))
         ends.append(y["termination"][played])
     return _bins(np.concatenate(predicted), np.concatenate(ends))
-
-
-def _whole_episodes(stream: EpisodeStream) -> Iterator[Batch]:
-    """Yield batches in which every row is an episode, padded to the length of the longest."""
-    longest = int(stream.latents.lengths[stream.episodes].max())
-    for start in range(0, len(stream.episodes), BATCH):
-        episodes = np.full(BATCH, NOBODY)
-        some = stream.episodes[start : start + BATCH]
-        episodes[: len(some)] = some
-        shape = BATCH, longest + 1
-        yield stream.gather(
-            np.broadcast_to(episodes[:, None], shape), np.broadcast_to(np.arange(shape[1]), shape)
-        )
 
 
 def _bins(predicted: np.ndarray, ends: np.ndarray) -> dict:

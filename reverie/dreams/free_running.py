@@ -82,7 +82,7 @@ def compare(
     count = len(recorded.episodes)
     chosen = np.unique(np.linspace(0, count - 1, min(count, STATES)).astype(int))
     state = {name: values[chosen] for name, values in state.items()}
-    recorded = Recorded(*(values[chosen] for values in vars(recorded).values()))
+    recorded = recorded.rows(chosen)
     columns = _dreamt(dream, state, recorded, seed, actor)
     columns["counted"] = recorded.alive if actor is None else _until_time_is_up(recorded)
     result: dict[str, Any] = {"states": len(chosen)}

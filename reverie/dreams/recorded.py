@@ -27,6 +27,7 @@ class Recorded:
 
     Attributes:
         episodes: of each state, `(N,)`.
+        steps: of each state in its episode, `(N,)`.
         actions: codes, `(N, T, A)`.
         alive: 1 for the steps that were played, `(N, T)`.
         ends: 1 where the game ended the episode, `(N, T)`.
@@ -35,11 +36,16 @@ class Recorded:
     """
 
     episodes: np.ndarray
+    steps: np.ndarray
     actions: np.ndarray
     alive: np.ndarray
     ends: np.ndarray
     rewards: np.ndarray
     predicted: np.ndarray
+
+    def rows(self, chosen: np.ndarray) -> "Recorded":
+        """Return some of the states."""
+        return Recorded(*(values[chosen] for values in vars(self).values()))
 
 
 @dataclass(frozen=True)
@@ -195,5 +201,5 @@ def _follow(follow: Any, rnn: MDNRNN, batch: Episodes, known: int) -> list[tuple
         for row in np.flatnonzero(batch.lengths[:known] > start):
             state = {"z": batch.latents[row, start], "h": hidden[row], "c": cell[row]}
             values = batch.actions, batch.alive, batch.ends, batch.rewards, ends
-            found.append((state, (batch.rows[row], *(v[row, after] for v in values))))
+            found.append((state, (batch.rows[row], start, *(v[row, after] for v in values))))
     return found

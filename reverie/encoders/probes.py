@@ -106,18 +106,28 @@ def place_score(train: tuple[Part, np.ndarray], test: tuple[Part, np.ndarray]) -
         test: the same of held-out levels.
     """
     (codes, places), (test_codes, truth) = train, test
-    chooser = codes.episodes % SHARE == SHARE - 1
-    if min(len(truth), chooser.sum(), (~chooser).sum()) < LEAST or np.ptp(truth) == 0:
+    probe = place_probe(codes, places)
+    if probe is None or len(truth) < LEAST or np.ptp(truth) == 0:
         return None
-    fits = _ridge(codes.rows(~chooser).codes, places[~chooser])
-    chosen = min(
-        fits,
-        key=lambda fit: np.square(_at(fit, codes.codes[chooser]) - places[chooser]).sum(),
-    )
-    error = np.square(_at(chosen, test_codes.codes) - truth).sum(axis=1)
+    error = np.square(probe(test_codes.codes) - truth).sum(axis=1)
     spread = np.square(truth - truth.mean(axis=0)).sum(axis=1)
     sums = _by_episode(np.stack([error, spread], axis=1), test_codes.episodes)
     return _score(sums, lambda s: 1.0 - s[..., 0] / np.maximum(s[..., 1], 1e-12))
+
+
+def place_probe(codes: Part, places: np.ndarray) -> Callable[[np.ndarray], np.ndarray] | None:
+    """Return the linear function that reads places `(N, P)` from standardised codes `(N, D)`.
+
+    None where there are too few frames to choose its decay.
+    """
+    chooser = codes.episodes % SHARE == SHARE - 1
+    if min(chooser.sum(), (~chooser).sum()) < LEAST:
+        return None
+    fits = _ridge(codes.rows(~chooser).codes, places[~chooser])
+    chosen = min(
+        fits, key=lambda fit: np.square(_at(fit, codes.codes[chooser]) - places[chooser]).sum()
+    )
+    return lambda codes: _at(chosen, codes)
 
 
 def _fewest(labels: np.ndarray) -> int:

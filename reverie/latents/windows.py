@@ -119,6 +119,24 @@ def _cut(row: np.ndarray, starts: np.ndarray, place: np.ndarray) -> tuple[np.nda
     return known[index], place - starts[index]
 
 
+def whole_episodes(latents: Latents, episodes: list[int], batch_size: int) -> Iterator[Batch]:
+    """Yield batches in which every row is an episode, padded to the length of the longest.
+
+    Args:
+        latents: encoded episodes.
+        episodes: numbers of those to take, in their order.
+        batch_size: rows of a batch; those of the last one that have no episode are masked.
+    """
+    stream = EpisodeStream(latents, list(episodes), 1, batch_size)
+    shape = batch_size, int(latents.lengths[episodes].max()) + 1
+    for start in range(0, len(episodes), batch_size):
+        rows = np.full(batch_size, NOBODY)
+        some = episodes[start : start + batch_size]
+        rows[: len(some)] = some
+        steps = np.broadcast_to(np.arange(shape[1]), shape)
+        yield stream.gather(np.broadcast_to(rows[:, None], shape), steps)
+
+
 def persistence_nats(train: EpisodeStream, held_out: EpisodeStream) -> float:
     """Return the nats per frame of the persistence baseline.
 

@@ -1,23 +1,14 @@
 """The page that `make run` ends with: every picture and number of a run folder in one place."""
 
-import base64
-import html
 from pathlib import Path
 
-from reverie.artifacts import read_json, read_json_lines, write_text
+from reverie.artifacts import read_json, read_json_lines
+from reverie.reports.html import picture, table, video, write_page
 from reverie.reports.plots import save_curves
 from reverie.reports.scores import sentence
 from reverie.runs import CONFIG, METRICS, SCORES, RunFolder
 
 MEND = "run the stage again with --new_model"
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-img, video { max-width: 100%; image-rendering: pixelated; }
-table { border-collapse: collapse; } td, th { padding: .2rem .8rem; text-align: right; }
-td:first-child, th:first-child { text-align: left; } tr { border-bottom: 1px solid #ddd; }
-figcaption { color: #555; font-size: 90%; } figure { margin: 1.5rem 0; }
-"""
-
 
 STAGE_NAMES = {
     "01_generate_data.py": "record",
@@ -56,9 +47,7 @@ def write_report(folder: RunFolder) -> None:
         "</p>",
     ]
     parts = [*head, *_controller(folder), *_vae(folder), *_rnn(folder), *_costs(folder)]
-    body = "\n".join(parts)
-    page = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Reverie</title>\n'
-    write_text(folder.report, f"{page}<style>{STYLE}</style>\n<body>\n{body}\n</body></html>\n")
+    write_page(folder.report, parts)
 
 
 def _best_blind(result: dict, best: str) -> list[str]:
@@ -77,14 +66,14 @@ def _controller(folder: RunFolder) -> list[str]:
     curves = folder.search / "generations.png"
     save_curves(curves, *generation_curves(folder.search))
     return [
-        _table(
+        table(
             ["who plays, and where", "mean", "sd", "median", "95 % interval of mean", "episodes"],
             [_score_row(name, score) for name, score in result["scores"].items()],
         ),
-        _video(folder.search / "film.mp4", "The game, its reconstruction by the VAE, and a dream"),
-        _picture(folder.search / "film.png", "The same as a strip: game, reconstruction, dream"),
+        video(folder.search / "film.mp4", "The game, its reconstruction by the VAE, and a dream"),
+        picture(folder.search / "film.png", "The same as a strip: game, reconstruction, dream"),
         "<h2>The search</h2>",
-        _picture(
+        picture(
             curves,
             "Scores of all candidates of a generation, and of the mean of the search where it was "
             "measured",
@@ -92,7 +81,7 @@ def _controller(folder: RunFolder) -> list[str]:
         "<h2>How long an episode lasts under policies that ignore what they see</h2>",
         "<p>A dream is like the game if both columns agree. The data hold a policy if at least one "
         "in a hundred recorded episodes was played like it.</p>",
-        _table(
+        table(
             ["policy", "steps in the dream", "steps in the game", "dream / game", "in the data?"],
             [
                 _survival_row(name, row)
@@ -114,7 +103,7 @@ def _own_play(found: dict) -> list[str]:
     )
     parts = [f"<h2>{title}</h2>"]
     for actor, compared in found.items():
-        parts += [f"<p>{ACTORS[actor].capitalize()}.</p>", _free_running_table(compared)]
+        parts += [f"<p>{ACTORS[actor].capitalize()}.</p>", free_running_table(compared)]
     return parts
 
 
@@ -176,9 +165,9 @@ def _vae(folder: RunFolder) -> list[str]:
     table = [[row["epoch"], *(f"{row[n]:.4f}" for n in names)] for row in rows]
     return [
         "<h2>The VAE</h2>",
-        _picture(last, "Held-out frames above, reconstructions below"),
-        _table(["epoch", *names], table),
-        _picture(folder.vae / "curves.png", "Loss of the VAE"),
+        picture(last, "Held-out frames above, reconstructions below"),
+        table(["epoch", *names], table),
+        picture(folder.vae / "curves.png", "Loss of the VAE"),
     ]
 
 
@@ -188,9 +177,9 @@ def _rnn(folder: RunFolder) -> list[str]:
     rows = [[n, f"{v:.2f}", f"{v / size:.3f}"] for n, v in scores["nats_per_frame"].items()]
     return [
         "<h2>The MDN-RNN</h2>",
-        _table(["held-out episodes", "nats per frame", "nats per dimension"], rows),
-        _picture(folder.rnn / "curves.png", "Nats per dimension of the next latent"),
-        _picture(folder.rnn / "hazard.png", "Calibration of the predicted end of an episode"),
+        table(["held-out episodes", "nats per frame", "nats per dimension"], rows),
+        picture(folder.rnn / "curves.png", "Nats per dimension of the next latent"),
+        picture(folder.rnn / "hazard.png", "Calibration of the predicted end of an episode"),
         *_free_running(scores.get("free_running", {})),
     ]
 
@@ -200,10 +189,11 @@ def _free_running(found: dict) -> list[str]:
     if not found:
         return []
     title = "Do dreams along the actions of held-out episodes end as often as the game?"
-    return [f"<h3>{title}</h3>", _free_running_table(found)]
+    return [f"<h3>{title}</h3>", free_running_table(found)]
 
 
-def _free_running_table(found: dict) -> str:
+def free_running_table(found: dict) -> str:
+    """Return a table of what `reverie.dreams.free_running` found."""
     header = [
         "steps",
         "ends in the game",
@@ -216,7 +206,7 @@ def _free_running_table(found: dict) -> str:
         for steps, row in found.items()
         if steps != "states"
     ]
-    return _table(header, rows)
+    return table(header, rows)
 
 
 def _multiple(row: dict, name: str) -> str:
@@ -236,27 +226,4 @@ def _costs(folder: RunFolder) -> list[str]:
     costs["all"] = {key: sum(cost[key] for cost in costs.values()) for key in keys}
     rows = [[name, *(f"{cost[key] / 60:.1f}" for key in keys)] for name, cost in costs.items()]
     header = ["stage", "minutes", "processor minutes"]
-    return ["<h2>Time and cost, all starts of the command together</h2>", _table(header, rows)]
-
-
-def _table(header: list, rows: list[list]) -> str:
-    lines = ["".join(f"<th>{html.escape(str(cell))}</th>" for cell in header)]
-    lines += ["".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) for row in rows]
-    return "<table>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>"
-
-
-def _picture(path: Path, caption: str) -> str:
-    return _figure(f'<img src="data:image/png;base64,{_encoded(path)}" alt="{caption}">', caption)
-
-
-def _video(path: Path, caption: str) -> str:
-    source = f"data:video/mp4;base64,{_encoded(path)}"
-    return _figure(f'<video src="{source}" controls loop muted autoplay></video>', caption)
-
-
-def _figure(content: str, caption: str) -> str:
-    return f"<figure>{content}<figcaption>{html.escape(caption)}</figcaption></figure>"
-
-
-def _encoded(path: Path) -> str:
-    return base64.b64encode(path.read_bytes()).decode()
+    return ["<h2>Time and cost, all starts of the command together</h2>", table(header, rows)]

@@ -44,6 +44,33 @@ def difference(values: np.ndarray, others: np.ndarray) -> dict:
     return {"mean": float(apart.mean()), "interval": bootstrap_interval(apart)}
 
 
+def mean_over_episodes(
+    values: np.ndarray, weights: np.ndarray | None = None, episodes: np.ndarray | None = None
+) -> dict:
+    """Return a mean with an interval that knows that the rows of an episode resemble each other.
+
+    Args:
+        values: `(N,)`; sums over what `weights` count, where they are given.
+        weights: `(N,)`.
+        episodes: of each row, `(N,)`; a row is an episode by default.
+
+    Returns:
+        `value` and its 95 % bootstrap `interval` over episodes.
+    """
+    values = np.asarray(values, float)
+    weights = np.ones_like(values) if weights is None else np.asarray(weights, float)
+    index = (
+        np.arange(len(values)) if episodes is None else np.unique(episodes, return_inverse=True)[1]
+    )
+    sums = np.zeros((index.max() + 1, 2))
+    np.add.at(sums, index, np.stack([values, weights], axis=1))
+    shares = np.full(len(sums), 1.0 / len(sums))
+    draws = np.random.default_rng(0).multinomial(len(sums), shares, size=1000) @ sums
+    low, high = np.percentile(draws[:, 0] / np.maximum(draws[:, 1], 1e-12), [2.5, 97.5])
+    total = sums.sum(axis=0)
+    return {"value": float(total[0] / total[1]), "interval": [float(low), float(high)]}
+
+
 def sentence(result: dict) -> str:
     """Write a summary as one line."""
     low, high = result["interval"]

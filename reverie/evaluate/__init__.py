@@ -1,0 +1,1 @@
+"""One table for any world model: how far its dreams can be trusted."""
