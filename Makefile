@@ -8,13 +8,14 @@ BIN    := $(VENV)/bin
 # Where notebooks go with their outputs; `make notebooks NOTEBOOKS=notebooks` stores them.
 NOTEBOOKS ?= $(RUN)/notebooks
 
-.PHONY: help run notebooks agents ray browser xvfb test cluster-test lint bench clean
+.PHONY: help run notebooks agents ray static browser xvfb test cluster-test lint bench clean
 
 help:
 	@echo "make run    record Doom, learn to dream it, evolve an agent in the dream, score it"
 	@echo "make notebooks   run the notebooks on what make run wrote"
 	@echo "make agents   install Stable-Baselines3, whose agents can learn in dreams"
 	@echo "make ray   install Ray, for games on several machines"
+	@echo "make static   install what writes a dream as a page without a server"
 	@echo "make test   run the tests"
 	@echo "make cluster-test   run stages on Slurm and Ray clusters that it starts here, as root"
 	@echo "make lint   check format and style"
@@ -29,6 +30,8 @@ notebooks: $(VENV)/.notebooks
 agents: $(VENV)/.agents
 
 ray: $(VENV)/.ray
+
+static: $(VENV)/.static
 
 # The tests of the page drive a real browser; where there is none they are skipped, and say so.
 browser:
@@ -45,7 +48,7 @@ xvfb:
 	fi || true
 
 # In the order of their names: by number of tests, the few long ones would come last and alone.
-test: $(VENV)/.dev browser xvfb
+test: $(VENV)/.dev $(VENV)/.static browser xvfb
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 cluster-test: $(VENV)/.dev $(VENV)/.ray
@@ -85,6 +88,11 @@ $(VENV)/.agents: $(VENV)/.run requirements-agents.lock
 $(VENV)/.ray: $(VENV)/.run requirements-ray.lock
 	@echo "== installing Ray"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-ray.lock
+	@touch $@
+
+$(VENV)/.static: $(VENV)/.run requirements-static.lock
+	@echo "== installing what writes networks as ONNX"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-static.lock
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements-dev.lock

@@ -101,6 +101,18 @@ class Mixture:
         ).sample(seed=seed)
         return ops.reshape(both[0], (count, *self.choices)), both[1]
 
+    def scores(self, logits: Any, gumbel: Any, temperature: Any) -> Any:
+        """Return what the largest of is the component that is chosen: the Gumbel-max trick.
+
+        Args:
+            logits: `(B, K)` or `(B, Z, K)`.
+            gumbel: noise of the same shape.
+            temperature: from 0, where the noise counts nothing.
+        """
+        temperature = ops.cast(temperature, "float32")
+        warm = temperature > 0.0
+        return logits / ops.where(warm, temperature, 1.0) + ops.where(warm, gumbel, 0.0)
+
     def sample(
         self,
         raw: Any,
@@ -128,11 +140,7 @@ class Mixture:
         spread = temperature if sigma_temperature is None else sigma_temperature
         logits, means, sigmas = self.split(raw)
         if component is None:
-            # the Gumbel-max trick; without noise the likeliest
-            temperature = ops.cast(temperature, "float32")
-            warm = temperature > 0.0
-            scores = logits / ops.where(warm, temperature, 1.0)
-            component = ops.argmax(scores + ops.where(warm, gumbel, 0.0), axis=-1)
+            component = ops.argmax(self.scores(logits, gumbel, temperature), axis=-1)
         one_hot = ops.one_hot(component, self.components, dtype="float32")
         if self.form == "joint":
             mean = ops.einsum("bk,bkz->bz", one_hot, means)

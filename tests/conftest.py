@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 from helpers import load_script, run_stage
+from pages import CHROMIUM
 
 from reverie.artifacts import file_hash
 from reverie.quickstart import run_stages
@@ -142,3 +143,16 @@ def masks_run(gathered, once):
         assert load_script("06_critic_masks.py").main(["all", *where, *MASKS]) == 0
 
     return once("masks", fill) / "seed_0"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Return Chromium; without one its tests are skipped."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here: apt-get install chromium, or `make browser` as root")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()

@@ -1,77 +1,15 @@
 """The page of `reverie.play` in a real browser: keys are pressed, and what is shown is read."""
 
-import os
-import re
-import shutil
-import signal
-import subprocess
-import sys
 import time
 
 import pytest
-from helpers import ROOT
+from pages import CHROMIUM, PICTURE, Server, number, open_page, step, until, wait_for_step
 
 from reverie.rollouts.storage import find_batches
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="no Chromium here: apt-get install chromium, or `make browser` as root"
 )
-PICTURE = """side => {
-  const canvas = document.getElementById(side);
-  return Array.from(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data);
-}"""
-
-
-def until(page, expression, arg=None):
-    """Wait until an expression holds; the page forbids Playwright's own way, an `eval`."""
-    end = time.monotonic() + 20
-    while not page.evaluate(expression, arg):
-        assert time.monotonic() < end, f"never: {expression}"
-        time.sleep(0.02)
-
-
-class Server:
-    """`python -m reverie.play` as a person starts it."""
-
-    def __init__(self, folder, *flags):
-        self.folder = folder
-        command = [sys.executable, "-m", "reverie.play", "--port", "0"]
-        self.process = subprocess.Popen(
-            [*command, "--record_folder", str(folder), *map(str, flags)],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        lines = []
-        for line in self.process.stdout:
-            lines.append(line)
-            if match := re.search(r"http://127.0.0.1:(\d+)/", line):
-                self.port = int(match[1])
-                self.url = match[0]
-                return
-        raise AssertionError("".join(lines))
-
-    def children(self):
-        """Return the processes below the server's that have not ended."""
-        parents = {}
-        for name in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                with open(f"/proc/{name}/stat") as file:
-                    fields = file.read().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if fields[0] not in "ZX":
-                parents[int(name)] = int(fields[1])
-        found, new = set(), {self.process.pid}
-        while new:
-            new = {pid for pid, parent in parents.items() if parent in new}
-            found |= new
-        return found
-
-    def stop(self):
-        self.process.send_signal(signal.SIGINT)
-        return self.process.wait(timeout=60)
 
 
 @pytest.fixture(scope="module")
@@ -81,47 +19,12 @@ def server(tmp_path_factory):
     assert server.stop() == 0
 
 
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-def open_page(browser, url, **options):
-    page = browser.new_page(**options)
-    page.set_default_timeout(20_000)
-    page.problems = []
-    page.on("pageerror", lambda error: page.problems.append(str(error)))
-    page.on("console", lambda said: page.problems.append(said.text) if said.type == "error" else 0)
-    page.goto(url)
-    until(page, "document.getElementById('hint').textContent.includes('key of the game')")
-    return page
-
-
 @pytest.fixture
 def page(browser, server):
     page = open_page(browser, server.url, viewport={"width": 1280, "height": 900})
     yield page
     assert page.problems == []
     page.close(run_before_unload=True)
-
-
-def step(page, side="dream"):
-    return int(re.search(r"step (\d+)", page.inner_text(f"#{side}-score"))[1])
-
-
-def wait_for_step(page, number, side="dream"):
-    text = "([side, number]) => +/step (\\d+)/.exec(document.getElementById(side + '-score')"
-    until(page, text + ".textContent)[1] >= number", arg=[side, number])
-
-
-def number(page, name):
-    """Return what the table below the timeline says under a name."""
-    return page.locator(f"#numbers div:has(dt:text-is('{name}')) dd").inner_text()
 
 
 def test_keys_move_both_pictures(page):
@@ -223,8 +126,8 @@ def test_a_lost_connection_is_taken_up_again(page):
     page.keyboard.press("ArrowLeft")
     wait_for_step(page, 10)
     page.evaluate("socket.close()")
-    until(page, "document.getElementById('connection').textContent.includes('again')")
-    until(page, "document.getElementById('connection').textContent === 'connected'")
+    until(page, "document.getElementById('connection-state').textContent.includes('again')")
+    until(page, "document.getElementById('connection-state').textContent === 'connected'")
     assert step(page) >= 10
     now = step(page)
     page.click("#run")

@@ -168,6 +168,18 @@ def test_the_same_seed_and_keys_play_the_same(setting):
     assert played[0] == played[1]
 
 
+@pytest.mark.parametrize("view", ["both", "dream"])
+def test_the_same_seed_again_in_a_session_dreams_the_same(session, view):
+    session.show(view)
+    dreams = []
+    for steps in (3, 5):
+        session.reset(3)
+        for _ in range(steps):
+            session.advance()
+        dreams.append(pictures(session, "dream"))
+    assert dreams[0] == dreams[1][:4]
+
+
 def test_a_key_that_is_let_go_before_the_step_counts_once(session):
     session.hold(frozenset({"ArrowLeft"}))
     session.hold(frozenset())

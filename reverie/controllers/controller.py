@@ -68,13 +68,17 @@ class Controller:
         Returns:
             `(B, A)`: numbers in [-1, 1], or one-hot.
         """
+        return self.code.choose(self.outputs(parameters, latents, hidden, cell))
+
+    def outputs(self, parameters: Any, latents: Any, hidden: Any, cell: Any) -> Any:
+        """Return what actions are chosen by, `(B, A)` in [-1, 1]; arguments as of `act`."""
         from keras import ops
 
         seen = join_features(self.features, latents, hidden, cell, ops.concatenate)
         if self.bias:
             seen = ops.concatenate([seen, ops.ones_like(latents[:, :1])], axis=-1)
         weights = ops.reshape(parameters, (-1, self.inputs, self.action_size))
-        return self.code.choose(ops.tanh(ops.sum(seen[:, :, None] * weights, axis=1)))
+        return ops.tanh(ops.sum(seen[:, :, None] * weights, axis=1))
 
 
 def save_controller(

@@ -10,6 +10,9 @@
     python -m reverie.play carracing
     python -m reverie.play crafter --record_folder my_play
 
+    # the dream alone as a folder for any web server: a page that needs no Python (make static)
+    python -m reverie.play runs/doom --static page
+
 The page is served on this machine alone; from another one, go through ssh as the program says.
 """
 
@@ -31,6 +34,8 @@ from reverie.games.actions import ActionCode
 from reverie.games.game import FRAME_SHAPE, Game
 from reverie.play.messages import Knobs
 from reverie.play.run_folder import PlayedFiles, find_files, name_files
+from reverie.play.runtime import check_tools, fetch_runtime
+from reverie.play.setting import Setting
 from reverie.runs import PRETRAINED
 from reverie.stage import conduct
 
@@ -51,6 +56,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--rnn_weights", type=flags.artifact)
     parser.add_argument("--controller", type=flags.artifact, help="an agent that may play as well")
+    parser.add_argument(
+        "--static", type=Path, metavar="FOLDER", help="write the dream as a page without a server"
+    )
     parser.add_argument("--record_folder", type=Path, default=Path("played"))
     parser.add_argument("--port", type=flags.int_from(0, 65535), default=8642, help="0 for any")
     parser.add_argument("--seed", type=flags.seed, default=0, help="of the first episode")
@@ -160,16 +168,15 @@ async def serve(application: object, listening: socket.socket) -> None:
         await runner.cleanup()
 
 
-@conduct
-def main(argv: list[str] | None = None) -> None:
-    """Check what is to be played, load it, serve the page."""
-    args = parse_args(argv)
-    args.game, files = find(args)
+def load(args: argparse.Namespace, files: PlayedFiles | None) -> Setting:
+    """Load the networks, if there are any, and say what is played.
+
+    Raises:
+        InputError: the game cannot be made, or a file cannot be used.
+    """
     game, options = make_game(args, files)
     if args.controller and not files:
         raise InputError(f"--controller: {args.game} has no networks here to see it with")
-    listening = listen(args.port)
-    logging.getLogger("asyncio").setLevel(logging.ERROR)
     dreamer = None
     if files:
         print(f"loading {files.rnn}", flush=True)
@@ -177,10 +184,7 @@ def main(argv: list[str] | None = None) -> None:
         from reverie.play.dreamer import Dreamer
 
         dreamer = Dreamer(files)
-    from reverie.play.server import Server
-    from reverie.play.setting import Setting
-
-    setting = Setting(
+    return Setting(
         name=args.game,
         game=game,
         options=options,
@@ -190,6 +194,41 @@ def main(argv: list[str] | None = None) -> None:
         record_folder=args.record_folder,
         time_steps=options["time_steps"],
     )
+
+
+def write_static(args: argparse.Namespace, files: PlayedFiles | None) -> None:
+    """Write the dream as a page that needs no server.
+
+    Raises:
+        InputError: there is no dream, or a tool is missing that writes it.
+    """
+    if files is None:
+        raise InputError(f"--static: there is no dream of {args.game} here; name a run folder")
+    check_tools(args.static)
+    runtime = fetch_runtime()
+    setting = load(args, files)
+    from reverie.play.static import write_page
+
+    whole, small, difference = write_page(setting, args.seed, runtime, args.static)
+    print(
+        f"{args.static}: {whole / 1e6:.1f} MB, {small / 1e6:.1f} MB compressed; ONNX and Keras "
+        f"differ by {difference:.1g}; look at it with: python -m http.server -d {args.static}"
+    )
+
+
+@conduct
+def main(argv: list[str] | None = None) -> None:
+    """Check what is to be played, load it, serve the page or write it."""
+    args = parse_args(argv)
+    args.game, files = find(args)
+    if args.static:
+        write_static(args, files)
+        return
+    listening = listen(args.port)
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
+    setting = load(args, files)
+    from reverie.play.server import Server
+
     asyncio.run(serve(Server(setting, args.seed).application(), listening))
 
 

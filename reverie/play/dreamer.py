@@ -16,6 +16,7 @@ from reverie.dreams.dream import Dream
 from reverie.dreams.noise import own_noise
 from reverie.latents.storage import load_first_frames
 from reverie.mixtures.detectors import load_detector
+from reverie.play.draws import Draws
 from reverie.play.messages import Knobs
 from reverie.play.run_folder import PlayedFiles
 from reverie.reports.plots import as_bytes
@@ -62,14 +63,15 @@ class Dreamer:
         self.vae = load_network(files.vae, "VAE")
         self.rnn = load_network(files.rnn, "MDNRNN")
         self.code = files.code
-        self._dream = Dream(self.rnn, *load_first_frames(files.rnn))
+        self.first_frames = load_first_frames(files.rnn)
+        self._dream = Dream(self.rnn, *self.first_frames)
         self.controller = load_controller(files.controller)[:2] if files.controller else None
         self.detector, self._notes = None, {}
         if files.detector:
             self.detector, self._notes = load_detector(files.detector, files.vae)
         self.joint = self.rnn.form == "joint"
         self.components = self.rnn.num_mixtures
-        self._step, self._follow = compiled(self._foresee), compiled(self._perceive)
+        self._step, self._follow = compiled(self._dream_on), compiled(self._perceive)
         self._decode = compiled(self.vae.decode)
         self._act = compiled(self.controller[0].act) if self.controller else None
         self._warm_up()
@@ -79,9 +81,16 @@ class Dreamer:
         """What the detector speaks of; nothing without one."""
         return list(dict.fromkeys(name for name, _ in self._notes.get("statements", ())))
 
+    @property
+    def judgements(self) -> list[dict]:
+        """What each of the detector's outputs says: `name` counts one more above `threshold`."""
+        floor = self._notes.get("floor", {})
+        rows = zip(self._notes.get("statements", ()), self._notes.get("thresholds", ()))
+        return [{"name": n, "floor": floor.get(n, 0), "threshold": t} for (n, _), t in rows]
+
     def _warm_up(self) -> None:
         """Compile everything before the first picture is asked for."""
-        rng = np.random.default_rng(0)
+        rng = Draws(0)
         state, frame = self.begin(None, rng)
         idle = self.code.decode(np.zeros(self.code.size, np.float32))
         self.step(state, idle, Knobs(), rng)
@@ -89,7 +98,7 @@ class Dreamer:
         if self.controller:
             self.act(state)
 
-    def begin(self, frame: np.ndarray | None, rng: np.random.Generator) -> tuple[State, np.ndarray]:
+    def begin(self, frame: np.ndarray | None, rng: Draws) -> tuple[State, np.ndarray]:
         """Begin a dream from a frame of the game, or from one of the recorded first frames.
 
         Returns:
@@ -102,19 +111,15 @@ class Dreamer:
             state = self._seen(state, idle, frame, rng) | memory
         return state, self.picture(state)
 
-    def follow(
-        self, state: State, action: Any, frame: np.ndarray, rng: np.random.Generator
-    ) -> State:
+    def follow(self, state: State, action: Any, frame: np.ndarray, rng: Draws) -> State:
         """Remember a step of the real game: what an agent knows once it has seen the frame."""
         return self._seen(state, self.code.encode(np.asarray(action))[None], frame, rng)
 
-    def _seen(
-        self, state: State, code: np.ndarray, frame: np.ndarray, rng: np.random.Generator
-    ) -> State:
+    def _seen(self, state: State, code: np.ndarray, frame: np.ndarray, rng: Draws) -> State:
         noise = rng.standard_normal((1, self.rnn.latent_size), np.float32)
         return _arrays(self._follow(state, code.astype(np.float32), frame[None], noise))
 
-    def step(self, state: State, action: Any, knobs: Knobs, rng: np.random.Generator) -> Dreamt:
+    def step(self, state: State, action: Any, knobs: Knobs, rng: Draws) -> Dreamt:
         """Dream one step."""
         code = self.code.encode(np.asarray(action))[None].astype(np.float32)
         noise = {name: v[None] for name, v in own_noise(self.rnn.mixture, rng).items()}
@@ -150,34 +155,51 @@ class Dreamer:
         """Turn the detector's judgements of one frame into counts; events are 0 or 1."""
         if logits is None:
             return {}
-        counts = {name: self._notes["floor"].get(name, 0) for name, _ in self._notes["statements"]}
-        for (name, _), logit, threshold in zip(
-            self._notes["statements"], logits, self._notes["thresholds"]
-        ):
-            counts[name] += int(logit > threshold)
+        counts: dict[str, int] = {}
+        for judgement, logit in zip(self.judgements, logits):
+            name = judgement["name"]
+            seen = int(logit > judgement["threshold"])
+            counts[name] = counts.get(name, judgement["floor"]) + seen
         return counts
 
-    def _foresee(self, state: Any, code: Any, noise: Any, heat: Any) -> tuple:
+    def foresee(self, state: Any, code: Any, noise: Any, heat: Any) -> tuple[dict, dict]:
+        """Dream one step, without its picture; pure, in tensors.
 
+        Args:
+            state: `z`, `h` and `c`.
+            code: of the action, `(1, A)`.
+            noise: `choice` and `spread`, see `reverie.dreams.noise`.
+            heat: temperature of the choice and of the spread, `(2,)`.
+
+        Returns:
+            The next state, and `reward`, `end`, `weights` and `component`.
+        """
         hidden, cell = self.rnn.step(state["z"], code, [state["h"], state["c"]])
-        predicted = self.rnn.predictions(hidden)
+        predicted, mixture = self.rnn.predictions(hidden), self.rnn.mixture
         raw = predicted["mixture"]
+        logits = mixture.split(raw)[0]
+        # top_k and not argmax, which cannot be written as ONNX
+        component = ops.top_k(mixture.scores(logits, noise["choice"], heat[0]), 1)[1][..., 0]
         noise = noise["choice"], noise["spread"]
-        latents, component = self.rnn.mixture.sample(raw, noise, heat[0], heat[1])
-        latents = latents / self.rnn.latent_scale
-        weights = ops.softmax(self.rnn.mixture.split(raw)[0])
-        frame, nothing = self.vae.decode(latents), ops.zeros(1)
+        latents, _ = mixture.sample(raw, noise, heat[0], heat[1], component)
+        weights, nothing = ops.softmax(logits), ops.zeros(1)
         end = ops.sigmoid(predicted["termination"]) if "termination" in predicted else nothing
         seen = {
-            "frame": frame,
             "reward": predicted.get("reward", nothing),
             "end": end,
             "weights": weights if self.joint else ops.mean(weights, axis=1),
             "component": component,
         }
-        if self.detector:
-            seen["statements"] = self.detector(frame)
-        return {"z": latents, "h": hidden, "c": cell}, seen
+        return {"z": latents / self.rnn.latent_scale, "h": hidden, "c": cell}, seen
+
+    def show(self, latents: Any) -> dict:
+        """Decode latents `(1, Z)`: `frame` and, with a detector, `statements`; in tensors."""
+        frame = self.vae.decode(latents)
+        return {"frame": frame} | ({"statements": self.detector(frame)} if self.detector else {})
+
+    def _dream_on(self, state: Any, code: Any, noise: Any, heat: Any) -> tuple[dict, dict]:
+        state, seen = self.foresee(state, code, noise, heat)
+        return state, seen | self.show(state["z"])
 
     def _perceive(self, state: Any, code: Any, frame: Any, noise: Any) -> dict:
 

@@ -97,8 +97,8 @@ class Server:
 
     async def _open(self) -> Room:
         seed, self.seed = self.seed, self.seed + 1
-        fps = self.setting.game.fps if self.setting.game else 30
-        room = Room(secrets.token_urlsafe(8), lambda: Session(self.setting, seed), fps)
+        setting = self.setting
+        room = Room(secrets.token_urlsafe(8), lambda: Session(setting, seed), setting.fps)
         self.rooms[room.name] = room
         try:
             await room.open()
@@ -146,21 +146,7 @@ class Server:
 
     def _hello(self, room: Room, plays: bool) -> dict:
         """Return what a page must know to show itself."""
-        setting, keys = self.setting, self.setting.keys
-        dreamer = setting.dreamer
-        return {
-            "room": room.name,
-            "plays": plays,
-            "game": setting.name,
-            "fps": room.fps,
-            "views": setting.views,
-            "players": setting.players,
-            "keys": [{"label": b.label, "keys": b.keys} for b in keys.bindings],
-            "components": dreamer.components if dreamer else 0,
-            "joint": bool(dreamer and dreamer.joint),
-            "statements": dreamer.statements if dreamer else [],
-            "records": str(setting.record_folder),
-        }
+        return {"room": room.name, "plays": plays} | self.setting.about()
 
 
 @web.middleware

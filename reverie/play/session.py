@@ -5,10 +5,11 @@ All methods block and are called one at a time; a step takes a few milliseconds.
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from reverie.play.draws import Draws
 from reverie.play.game import PlayedGame
 from reverie.play.messages import Knobs, MessageError
 from reverie.play.recordings import Recordings
@@ -22,10 +23,7 @@ from reverie.play.timeline import (
 )
 from reverie.rollouts.policies import chooser
 
-if TYPE_CHECKING:
-    pass
-
-STREAMS = {"dream": 3, "game": 4}  # of random numbers, beside those of policies
+STREAMS = {"dream": 1, "game": 2}  # of random numbers
 
 
 class Session:
@@ -73,7 +71,7 @@ class Session:
             game = GameMoment(encode_picture(self._frame))
         if self.setting.dreamer:
             frame = self._frame if game else None
-            state, picture = self.setting.dreamer.begin(frame, self._rng("game"))
+            state, picture = self.setting.dreamer.begin(frame, self._draws("game", 0))
             if game:
                 game = GameMoment(game.picture, state=state)
             if self.view != "game":
@@ -85,10 +83,9 @@ class Session:
             self._game = PlayedGame(self.setting.name, self.setting.options)
         return self._game
 
-    def _rng(self, stream: str) -> np.random.Generator:
-        """Return the random numbers of a step: of the seed, of how often one went back, its own."""
-        key = [self.seed, STREAMS[stream], self.branch, len(self.moments)]
-        return np.random.default_rng(key)
+    def _draws(self, stream: str, step: int) -> Draws:
+        """Return the random numbers of a step, 0 for the beginning."""
+        return Draws(self.seed, STREAMS[stream], self.branch, step)
 
     def show(self, view: str) -> None:
         """Change what is shown, and begin anew with the same seed.
@@ -168,13 +165,16 @@ class Session:
         state = None
         if self.setting.dreamer:
             follow = self.setting.dreamer.follow
-            state = follow(last.game.state, action, self._frame, self._rng("game"))
+            state = follow(
+                last.game.state, action, self._frame, self._draws("game", len(self.moments))
+            )
         return GameMoment(encode_picture(self._frame), float(reward), bool(over), state)
 
     def _dream(self, last: Moment, action: Any) -> DreamMoment | None:
         if last.dream is None or last.dream.over:
             return last.dream
-        dreamt = self.setting.dreamer.step(last.dream.state, action, self.knobs, self._rng("dream"))
+        draws = self._draws("dream", len(self.moments))
+        dreamt = self.setting.dreamer.step(last.dream.state, action, self.knobs, draws)
         return DreamMoment(
             encode_picture(dreamt.frame),
             dreamt.state,

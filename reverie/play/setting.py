@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from reverie.play.dreamer import Dreamer
 
 PERSON, CONTROLLER = "person", "controller"
+FPS = 30  # steps a second of a dream whose game is not known here
 
 
 @dataclass(frozen=True)
@@ -59,3 +60,23 @@ class Setting:
         """The keys of the game."""
         names, idle = (self.game.action_names, self.game.idle) if self.game else ((), ())
         return key_map(self.code, names, idle)
+
+    @property
+    def fps(self) -> int:
+        """Steps a second at speed 1."""
+        return self.game.fps if self.game else FPS
+
+    def about(self) -> dict:
+        """Return what a page must know to show itself."""
+        dreamer = self.dreamer
+        return {
+            "game": self.name,
+            "fps": self.fps,
+            "views": self.views,
+            "players": self.players,
+            "keys": [{"label": b.label, "keys": b.keys} for b in self.keys.bindings],
+            "components": dreamer.components if dreamer else 0,
+            "joint": bool(dreamer and dreamer.joint),
+            "statements": dreamer.statements if dreamer else [],
+            "records": str(self.record_folder) if self.game else None,
+        }
