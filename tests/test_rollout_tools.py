@@ -6,11 +6,13 @@ import os
 import h5py
 import numpy as np
 import pytest
-from helpers import assert_same_rollouts, write_batch
+from helpers import assert_same_rollouts, load_script, write_batch
 
 from reverie.rollouts.__main__ import main
 from reverie.rollouts.storage import find_batches, iterate_episodes
 from reverie.stage import EXIT_BAD_INPUT, EXIT_REQUEUE, stop_signal
+
+KEYS = ("observations", "actions", "rewards", "terminations", "truncations")
 
 
 def said(capsys, *arguments, code=0):
@@ -184,6 +186,97 @@ def test_lerobot_has_its_layout_and_its_video_shows_the_frames(tmp_path, capsys)
             near = min(decoded, key=lambda time: abs(time - start - step["timestamp"]))
             assert abs(near - start - step["timestamp"]) < 1e-4
             assert np.abs(decoded[near].astype(int) - truth).mean() < 4
+
+
+@pytest.fixture
+def lerobot(tmp_path, capsys):
+    """Return batches of smooth pictures and the LeRobot dataset of them."""
+    pytest.importorskip("pyarrow")
+    pytest.importorskip("av")
+    smooth = np.linspace(0, 200, 64 * 64 * 3).reshape(64, 64, 3)
+    paths = [write_batch(tmp_path / "in", [5, 7])]
+    paths += [write_batch(tmp_path / "in", [6], 1, 2)]
+    for number, path in enumerate(paths):
+        with h5py.File(path, "a") as file:
+            for index, name in enumerate(sorted(file)):
+                steps = np.arange(len(file[name]["observations"]))[:, None, None, None]
+                frames = smooth + 5 * steps + 7 * index + 3 * number
+                file[name]["observations"][:] = frames.astype(np.uint8)
+                file[name]["truncations"][-1] = index == 1
+                file[name]["terminations"][-1] = index == 0
+    folder = tmp_path / "lerobot"
+    flags = ["doomrnn", tmp_path / "in", "--to", "lerobot", "--output_folder", folder]
+    said(capsys, "convert", *flags)
+    return paths, folder
+
+
+def test_lerobot_becomes_rollouts_that_a_stage_trains_on(lerobot, tmp_path, capsys):
+    paths, folder = lerobot
+    back, two = tmp_path / "back", ["--batch_size", 2]
+    assert "2 batches" in said(capsys, "import", folder, "--output_folder", back, *two)
+    episodes = [
+        [{name: group[name][()] for name in KEYS} for *_, group in iterate_episodes(batches)]
+        for batches in (find_batches(back, "doomrnn"), paths)
+    ]
+    assert [len(found) for found in episodes] == [3, 3]
+    for found, truth in zip(*episodes):
+        for name in KEYS[1:]:
+            np.testing.assert_array_equal(found[name], truth[name])
+            assert found[name].dtype == truth[name].dtype
+        frames = found["observations"]
+        assert np.abs(frames[:-1].astype(int) - truth["observations"][:-1]).mean() < 4
+        np.testing.assert_array_equal(frames[-1], frames[-2])
+    flags = ["--input_data_folder", back, "--savefolder", tmp_path / "vae", "--epochs", 1]
+    flags += ["--batch_size", 5, "--latent_size", 4, "--precision", "float32"]
+    assert load_script("02_train_vae.py").main([*map(str, flags)]) == 0
+    assert (tmp_path / "vae/final_full_vae_weights.h5").exists()
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("info", "part of a LeRobot dataset"),
+        ("version", "a LeRobot dataset v2.1"),
+        ("no video", "no frames"),
+        ("video", "missing"),
+        ("damaged", "damaged"),
+        ("length", "for 9 steps"),
+        ("action", "lies outside"),
+        ("game", "expected"),
+    ],
+)
+def test_a_bad_lerobot_dataset_is_refused(lerobot, tmp_path, capsys, fault, words):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    _, folder = lerobot
+    info, table = folder / "meta/info.json", next(folder.glob("meta/episodes/*/*.parquet"))
+    video, data = (min(folder.glob(f"{kind}/**/file-*")) for kind in ("videos", "data"))
+    about, more = json.loads(info.read_text()), []
+    if fault == "info":
+        info.write_text("{")
+    if fault == "version":
+        info.write_text(json.dumps(about | {"codebase_version": "v2.1"}))
+    if fault == "no video":
+        kept = {n: f for n, f in about["features"].items() if f["dtype"] != "video"}
+        info.write_text(json.dumps(about | {"features": kept}))
+    if fault == "video":
+        video.unlink()
+    if fault == "damaged":
+        video.write_bytes(video.read_bytes()[:100])
+    if fault == "length":
+        rows = parquet.read_table(table)
+        lengths = rows.column_names.index("length")
+        parquet.write_table(rows.set_column(lengths, "length", [[9, 7, 6]]), table)
+    if fault == "action":
+        rows = parquet.read_table(data)
+        actions = [[3.0]] * len(rows)
+        parquet.write_table(
+            rows.set_column(rows.column_names.index("action"), "action", [actions]), data
+        )
+    if fault == "game":
+        more = ["--game", "carracing"]
+    error = said(capsys, "import", folder, "--output_folder", tmp_path / "back", *more, code=2)
+    assert words in error
+    assert len(error.strip().splitlines()) == 1
 
 
 def test_an_interrupted_lerobot_conversion_goes_on(tmp_path, capsys):

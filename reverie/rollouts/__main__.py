@@ -14,8 +14,9 @@ python -m reverie.rollouts convert doomrnn all --to minari --output_folder datas
         --name doomrnn/all-v0
 python -m reverie.rollouts import datasets/doomrnn/all-v0 --output_folder back
 
-# to LeRobot v3.0, frames as H.264
+# to LeRobot v3.0, frames as H.264, and from it
 python -m reverie.rollouts convert doomrnn all --to lerobot --output_folder lerobot
+python -m reverie.rollouts import lerobot --game doomrnn --output_folder from_lerobot
 
 # 500 frames that show what there is to see, as pictures
 python -m reverie.rollouts choose doomrnn training_data_folder --frames 500 \\
@@ -27,21 +28,24 @@ python -m reverie.rollouts import record --game carracing --output_folder theirs
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from reverie import flags
 from reverie.artifacts import InputError
 from reverie.games import game_class
+from reverie.games.game import frame_options
 from reverie.rollouts.batches import SIZE, write_batches
 from reverie.rollouts.diverse import choose, save_pictures
 from reverie.rollouts.foreign import Target, find_sources, read_foreign
 from reverie.rollouts.inventory import find_files, lines, summarise
 from reverie.rollouts.lerobot_dataset import to_lerobot
+from reverie.rollouts.lerobot_episodes import INFO, LeRobotDataset
 from reverie.rollouts.merging import merge
 from reverie.rollouts.minari_dataset import METADATA, from_minari, to_minari
 from reverie.rollouts.preview import LONGEST, SHOWN, save_preview
 from reverie.rollouts.recording import Recorder
-from reverie.rollouts.storage import Episode, episode_lengths, find_batches, recorded_game
+from reverie.rollouts.storage import episode_lengths, find_batches, recorded_game
 from reverie.stage import conduct, progress
 
 
@@ -82,9 +86,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     turn.add_argument("--to", choices=("minari", "lerobot"), required=True)
     turn.add_argument("--output_folder", type=Path, required=True)
     turn.add_argument("--name", help="of a Minari dataset; default: GAME/rollouts-v0")
-    take = command("import", take_in, "write rollouts from Minari, npz files, videos or pictures")
+    take = command(
+        "import", take_in, "write rollouts from Minari, LeRobot, npz files, videos or pictures"
+    )
     take.add_argument("source", type=Path)
-    take.add_argument("--game", help="whose recordings these are; a Minari dataset says it itself")
+    take.add_argument(
+        "--game", help="whose recordings these are; datasets that were rollouts say it"
+    )
     take.add_argument("--policy", default="imported", help="who played")
     take.add_argument("--batch_size", type=flags.positive_int, default=SIZE, help="episodes a file")
     take.add_argument("--output_folder", type=Path, required=True)
@@ -142,25 +150,41 @@ def take_in(args: argparse.Namespace) -> None:
     """Write rollouts of something else."""
     if (args.source / METADATA).is_file():
         paths = from_minari(args.source, args.output_folder)
+    elif (args.source / INFO).is_file():
+        paths = _take_lerobot(args)
     else:
         paths = _take_foreign(args)
     print(f"{len(paths)} batches in {args.output_folder}")
+
+
+def _take_lerobot(args: argparse.Namespace) -> list[Path]:
+    dataset = LeRobotDataset(args.source)
+    name = args.game or dataset.robot
+    game = game_class(name)
+    fits = dataset.shape in [(size, size, 3) for size in game.frame_sizes]
+    shape = dataset.shape if fits else game.observation_space.shape
+    return _take(args, name, shape, dataset.places(), dataset.read)
 
 
 def _take_foreign(args: argparse.Namespace) -> list[Path]:
     sources = find_sources(args.source)
     if args.game is None:
         raise InputError(f"{args.source}: say with --game whose recordings these are")
-    game = game_class(args.game)
-    shape = game.observation_space.shape
-    target = Target(args.game, game.action_space, shape)
-    options = {"time_steps": game.time_steps}
-    header = Recorder(args.output_folder, args.game, None, args.policy, 0, options).header()
+    shape = game_class(args.game).observation_space.shape
+    return _take(args, args.game, shape, sources, read_foreign)
 
-    def read(source: Path) -> Episode:
-        return read_foreign(source, target)
 
-    return write_batches(sources, read, args.output_folder, header, args.batch_size)
+def _take(
+    args: argparse.Namespace, name: str, shape: tuple, sources: list, read: Callable
+) -> list[Path]:
+    """Write what `read(source, target)` gives as batches of a game with frames of a shape."""
+    game = game_class(name)
+    target = Target(name, game.action_space, shape)
+    options = {"time_steps": game.time_steps} | frame_options(shape)
+    header = Recorder(args.output_folder, name, None, args.policy, 0, options).header()
+    return write_batches(
+        sources, lambda source: read(source, target), args.output_folder, header, args.batch_size
+    )
 
 
 @conduct

@@ -141,10 +141,11 @@ def _small(frames: np.ndarray, target: Target) -> np.ndarray:
     """Turn frames of any size, of bytes or of numbers in [0, 1], into those of the game."""
     if frames.dtype != np.uint8:
         frames = np.clip(np.rint(255.0 * frames), 0, 255).astype(np.uint8)
-    return np.stack([_resized(frame, target) for frame in frames])
+    return np.stack([resized(frame, target) for frame in frames])
 
 
-def _resized(frame: np.ndarray, target: Target) -> np.ndarray:
+def resized(frame: np.ndarray, target: Target) -> np.ndarray:
+    """Return a frame in the size of the game's, averaged over areas."""
     rows, columns, _ = target.shape
     if frame.shape == target.shape:
         return frame
@@ -157,13 +158,13 @@ def _read_pictures(folder: Path, target: Target) -> np.ndarray:
         picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if picture is None:
             raise InputError(f"{path}: damaged, or no picture")
-        frames.append(_resized(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), target))
+        frames.append(resized(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), target))
     return np.stack(frames)
 
 
 def _read_video(path: Path, target: Target) -> np.ndarray:
     """Read a video's frames, resized as they come: only small ones are kept."""
-    frames = [_resized(frame, target) for frame in _frames(path)]
+    frames = [resized(frame, target) for frame in _frames(path)]
     if not frames:
         raise InputError(f"{path}: damaged, or no video that OpenCV reads")
     return np.stack(frames)
@@ -217,14 +218,14 @@ def _episode(
     return Episode(
         seed=0,
         observations=frames,
-        actions=_checked(path, actions, target.space),
+        actions=checked_actions(path, actions, target.space),
         rewards=np.asarray(rewards, np.float32).reshape(len(actions)),
         terminations=last & ended,
         truncations=last & (not ended),
     )
 
 
-def _checked(path: Path, actions: np.ndarray, space: gymnasium.Space) -> np.ndarray:
+def checked_actions(path: Path, actions: np.ndarray, space: gymnasium.Space) -> np.ndarray:
     """Return actions of a space's own type.
 
     Raises:

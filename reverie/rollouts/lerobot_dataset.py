@@ -155,6 +155,7 @@ def _columns(group: h5py.Group, fps: int, episode: int, row: int) -> dict[str, n
         "action": group["actions"][:],
         "next.reward": group["rewards"][:],
         "next.done": group["terminations"][:] | group["truncations"][:],
+        "next.truncated": group["truncations"][:],
         "timestamp": (frames / fps).astype(np.float32),
         "frame_index": frames,
         "episode_index": np.full(steps, episode),
@@ -257,6 +258,7 @@ def _features(header: RolloutsHeader, fps: int) -> dict:
         "action": {"dtype": kind, "shape": list(space.shape) or [1], "names": None},
         "next.reward": {"dtype": "float32"} | one,
         "next.done": {"dtype": "bool"} | one,
+        "next.truncated": {"dtype": "bool"} | one,
         "timestamp": {"dtype": "float32"} | one,
         **{name: {"dtype": "int64"} | one for name in numbers},
     }
