@@ -21,6 +21,9 @@ window of the screen.
     python 07_clone_behaviour.py evaluate --weights cloned_behaviour/clone.h5 --game_episodes 20
     python 07_clone_behaviour.py play --weights cloned_behaviour/clone.h5 --output clone.mp4
 
+    # in the window whose recording it imitates
+    python 07_clone_behaviour.py play --weights cloned_behaviour/clone.h5 --window "NAME" --lag 30
+
     # one seed of a cluster's job array
     python 07_clone_behaviour.py train --seed $SLURM_ARRAY_TASK_ID \\
         --savefolder $SCRATCH/clone_$SLURM_ARRAY_TASK_ID \\
@@ -37,7 +40,7 @@ from reverie.artifacts import InputError, file_hash, write_json
 from reverie.backend import start_backend
 from reverie.cloning.recordings import FrameRecordings, LatentRecordings, Recordings
 from reverie.cores import usable_cores
-from reverie.games import game_class
+from reverie.games import game_class, make_game
 from reverie.headers import WeightsHeader, open_clone, path_from
 from reverie.latents.storage import Latents
 from reverie.lineage import check_trained
@@ -46,8 +49,9 @@ from reverie.rollouts.identity import rollouts_identity
 from reverie.rollouts.storage import find_batches, recorded_game
 from reverie.rollouts.workers import GameWorkers
 from reverie.runs import CLONE, CLONE_FOLDER, LATENTS, ROLLOUTS_FOLDER, VAE_FOLDER
-from reverie.stage import conduct
+from reverie.stage import conduct, stop_signal
 
+SCREEN = "screen"  # the game that is a window
 COPYCAT = (
     "--previous_actions: a clone that is shown the action before tends to repeat it and to look at "
     "nothing else; compare its change_recall, and its score in the game, with one that is not"
@@ -80,6 +84,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add = playing.add_argument
     add("--output", type=Path, default=Path("clone.mp4"), help="a film of what it did")
     add("--steps", type=flags.positive_int, default=1000, help="that it plays, at most")
+    add = playing.add_argument_group("in a window of the screen").add_argument
+    add("--window", help="its name, if it is not called as when it was recorded")
+    add("--region", help="left,top,width,height in it, if another than was recorded")
+    add("--lag", type=flags.float_from(0.0, 1000.0), default=0.0, help="milliseconds to the keys")
+    add("--emergency_key", default="escape", help="ends everything")
     return flags.parsed(parser, argv)
 
 
@@ -202,12 +211,39 @@ def game_options(header: WeightsHeader) -> dict:
     return {"time_steps": game.time_steps} | options | game.scored_with
 
 
+def play_live(args: argparse.Namespace, options: dict) -> None:
+    """Let a clone play in a window, say how it went, and film it."""
+    given = {name: getattr(args, name) for name in ("window", "region") if getattr(args, name)}
+    game = make_game(SCREEN, **options | given)
+    start_backend()
+    from reverie.cloning.agents import ClonedAgents, load_clone
+    from reverie.cloning.live import LiveOptions, LivePlayer
+
+    clone = load_clone(args.weights, args.vae_weights)
+    agents = ClonedAgents(clone, 1, args.temperature)
+    player = LivePlayer(game, agents, flags.filled(LiveOptions, args))
+    print(f"playing; {args.emergency_key} ends everything, any other key takes over")
+    try:
+        print(player.play().describe())
+    finally:
+        game.close()
+        if player.footage.frames:
+            player.footage.save(args.output, game.fps)
+            print(f"film in {args.output}")
+    stop_signal.check()
+
+
 def play(args: argparse.Namespace) -> None:
     """Let a clone play an episode of its game, and film it."""
     header = open_weights(args)
     if args.output.suffix != ".mp4":
         raise InputError(f"--output {args.output}: films are MP4; let it end in .mp4")
     options = game_options(header)
+    if header.game == SCREEN:
+        return play_live(args, options)
+    for name in ("window", "region"):
+        if getattr(args, name):
+            raise InputError(f"--{name}: {header.game} is played without one; leave it away")
     start_backend()
     from reverie.cloning.agents import load_clone
     from reverie.cloning.films import film_episode
