@@ -112,7 +112,7 @@ class Game(gymnasium.Env):
     balances: dict[str, Balance] = {}
     rewards: dict[str, tuple[str, ...]] = {}
     policies: tuple[str, ...] = ()
-    mix = "mix:wandering=6,turning=3,one_action=1"
+    mix = "mix:wandering=5,turning=3,one_action=1,constant=1"
     habits: tuple[str, ...] = ()
     controller_bias = True
     windowed = False
