@@ -40,11 +40,12 @@ class Agents:
         self.latents = np.zeros((count, rnn.latent_size), np.float32)
         self.hidden = np.zeros((count, rnn.units), np.float32)
         self.cell = np.zeros((count, rnn.units), np.float32)
-        self._see = compiled(self.draw_latents)
-        self._remember = compiled(rnn.step)
+        self._see = compiled(self.draw_latents, xla=True)
+        self._follow = compiled(self._remember_and_see, xla=True)
 
     def begin(self, agent: int) -> None:
         """Let one agent forget what was before its episode."""
+        self.hidden, self.cell = np.array(self.hidden), np.array(self.cell)
         self.hidden[agent] = self.cell[agent] = 0.0
 
     def draw_latents(self, frames: Any, noise: Any) -> Any:
@@ -56,14 +57,23 @@ class Agents:
         """Look at frames `(B, rows, columns, 3)` uint8; `latents` are then drawn with the noise."""
         self.latents = np.asarray(self._see(frames, noise.astype(np.float32)))
 
-    def remember(self, codes: np.ndarray) -> None:
-        """Take in what was seen last and the codes `(B, A)` of the actions that follow it."""
-        state = self._remember(self.latents, codes, [self.hidden, self.cell])
-        self.hidden, self.cell = (np.array(part) for part in state)
+    def follow(self, codes: np.ndarray, frames: np.ndarray, noise: np.ndarray) -> None:
+        """Remember what was seen last and the codes `(B, A)` of the actions after it, then see."""
+        known = codes.astype(np.float32), self.latents, self.hidden, self.cell
+        results = self._follow(frames, noise.astype(np.float32), *known)
+        latents, self.hidden, self.cell = results  # the state stays where it was computed
+        self.latents = np.asarray(latents)
+
+    def _remember_and_see(
+        self, frames: Any, noise: Any, codes: Any, latents: Any, hidden: Any, cell: Any
+    ) -> tuple:
+        state = self.rnn.step(latents, codes, [hidden, cell])
+        return self.draw_latents(frames, noise), *state
 
     def observe(self, features: str) -> np.ndarray:
         """Return latents and, by `features`, the LSTM's state, see `reverie.dreams.features`."""
-        return join_features(features, self.latents, self.hidden, self.cell)
+        state = np.asarray(self.hidden), np.asarray(self.cell)
+        return join_features(features, self.latents, *state)
 
 
 class ControlledAgents:
@@ -86,12 +96,14 @@ class ControlledAgents:
         self.held = np.zeros(agents.count, int)  # steps that a disturbance still lasts
         self.codes = np.zeros((agents.count, controller.action_size), np.float32)
         self.noise = [np.random.default_rng(0) for _ in range(agents.count)]
-        self._decide = compiled(self._perceive_and_act)
+        self._given = ops.convert_to_tensor(self.parameters)
+        self._decide = compiled(self._perceive_and_act, xla=True)
 
     def begin(self, agent: int, parameters: np.ndarray, seed: int) -> None:
         """Start an episode of one agent."""
         self.agents.begin(agent)
         self.parameters[agent] = parameters
+        self._given = ops.convert_to_tensor(self.parameters)
         self.noise[agent] = np.random.default_rng([seed, 2])
         self.held[agent] = 0
 
@@ -100,11 +112,10 @@ class ControlledAgents:
         agents, size = self.agents, self.agents.rnn.latent_size
         noise = np.stack([rng.standard_normal(size, np.float32) for rng in self.noise])
         given = (self._disturbance(),) if self.action_noise else ()
-        results = self._decide(frames, noise, self.parameters, agents.hidden, agents.cell, *given)
-        codes, latents, hidden, cell = map(np.array, results)
-        agents.latents, agents.hidden, agents.cell = latents, hidden, cell
-        self.codes = codes
-        return self.controller.code.decode(codes)
+        results = self._decide(frames, noise, self._given, agents.hidden, agents.cell, *given)
+        codes, latents, agents.hidden, agents.cell = results  # where they were computed
+        agents.latents, self.codes = np.asarray(latents), np.array(codes)
+        return self.controller.code.decode(self.codes)
 
     def _disturbance(self) -> np.ndarray:
         """Return what is added to all agents' codes in this step, `(B, A)`."""

@@ -85,13 +85,15 @@ class AwakeEnv(gymnasium.Env):
         super().reset(seed=seed)
         self._agents.begin(0)
         frame, info = self._game.reset(seed=seed, options=options)
-        return self._see(frame), info | {"z": self._agents.latents[0].copy()}
+        self._agents.see(frame[None], self._noise())
+        return self._observe(frame, info)
 
     def step(self, action: np.ndarray) -> tuple:
         """Play one step of the game."""
-        self._agents.remember(self._code.encode(np.asarray(action))[None])
+        codes = self._code.encode(np.asarray(action))[None]
         frame, reward, terminated, truncated, info = self._game.step(action)
-        observation, info = self._see(frame), info | {"z": self._agents.latents[0].copy()}
+        self._agents.follow(codes, frame[None], self._noise())
+        observation, info = self._observe(frame, info)
         return observation, reward, terminated, truncated, info
 
     def render(self) -> np.ndarray | None:
@@ -102,7 +104,11 @@ class AwakeEnv(gymnasium.Env):
         """End the game."""
         self._game.close()
 
-    def _see(self, frame: np.ndarray) -> np.ndarray:
+    def _noise(self) -> np.ndarray:
+        return self.np_random.standard_normal(self._agents.latents.shape)
+
+    def _observe(self, frame: np.ndarray, info: dict) -> tuple[np.ndarray, dict]:
+        """Return what the agent knows now, and the game's info with the latent."""
         self._frame = frame
-        self._agents.see(frame[None], self.np_random.standard_normal(self._agents.latents.shape))
-        return self._agents.observe(self._features)[0]
+        seen = self._agents.observe(self._features)[0]
+        return seen, info | {"z": self._agents.latents[0].copy()}

@@ -72,6 +72,7 @@ def _score(search: Search, seeds: list[int], blind: dict[str, np.ndarray], survi
     advantages = {name: difference(returns["game"], values) for name, values in blind.items()}
     _print(scores, advantages, best_blind(survival))
     free = compare_free_running(search, played)
+    search.note_final_scores(scores)
     _paint(search, seeds)
     result = {
         "scores": scores,

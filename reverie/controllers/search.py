@@ -146,7 +146,8 @@ class Search:
     def generation(self) -> dict:
         """Ask for candidates, evaluate them, tell the search, save; return the row of the log.
 
-        Every `eval_every` generations and after the last, the mean is evaluated as well.
+        Every `eval_every` generations the mean is evaluated as well, but not after the last, where
+        it is scored.
         """
         number, start = self.cma_es.generation, time.perf_counter()
         candidates = self.cma_es.ask()
@@ -159,13 +160,20 @@ class Search:
             "sigma": self.cma_es.sigma,
             "seconds": time.perf_counter() - start,
         }
-        if (number + 1) % self.evaluation.eval_every == 0 or number + 1 == self.options.generations:
+        last = number + 1 == self.options.generations
+        if (number + 1) % self.evaluation.eval_every == 0 and not last:
             row |= self._evaluate()
         self.history.append(row)
         write_json_lines(self.files.folder / METRICS, self.history)
         self.cma_es.save()
         self.forget("evolve", "evaluate")
         return row
+
+    def note_final_scores(self, scores: dict[str, dict]) -> None:
+        """Put the scores of the mean after the last generation into the row of the log."""
+        if self.history:
+            self.history[-1] |= {f"{where}_score": scores[where] for where in ("dream", "game")}
+            write_json_lines(self.files.folder / METRICS, self.history)
 
     def returns(self, parameters: np.ndarray, number: int) -> np.ndarray:
         """Return returns `(N, rollouts)` of a generation's candidates, on seeds they all share."""
