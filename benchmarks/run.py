@@ -32,6 +32,7 @@ SUBJECTS = (
     "playing",
     "vae_training",
     "encoding",
+    "choosing",
     "rnn_training",
     "pytorch",
     "dreams",

@@ -33,7 +33,7 @@ class Choice:
         frames: by the number of an episode, the frames that are chosen, in order.
         table: rows that say how well they cover all frames, beside other choices of as many.
         duplicates: frames that were left out as near duplicates.
-        changes: frames around changes of action, all kept.
+        changes: frames around changes of action.
     """
 
     frames: dict[int, np.ndarray]
@@ -44,14 +44,16 @@ class Choice:
     def describe(self) -> str:
         """Return how well the frames cover all, beside other choices of as many."""
         left = f"{self.duplicates} near duplicates left out"
-        return f"{markdown(self.table)}\n{left}, {self.changes} frames around changes of action"
+        kept = "all kept" if self.changes <= self.table[0]["frames"] else "chosen among them"
+        around = f"{self.changes} frames around changes of action, {kept}"
+        return f"{markdown(self.table)}\n{left}; {around}"
 
 
 def choose(paths: list[Path], episodes: list[int], count: int, seed: int = 0) -> Choice:
     """Choose frames of some episodes.
 
     Frames around changes of action are kept; the others are the farthest from all chosen before
-    (Gonzalez, 1985).
+    (Gonzalez, 1985). Where more lie around changes than are asked for, all are chosen among them.
 
     Args:
         paths: checked rollouts.
@@ -60,20 +62,18 @@ def choose(paths: list[Path], episodes: list[int], count: int, seed: int = 0) ->
         seed: of the random choice that stands beside.
 
     Raises:
-        InputError: there are fewer frames, or more around changes of action.
+        InputError: there are fewer frames.
     """
     pictures, places, changing = _small_pictures(paths, set(episodes))
     if count > len(pictures):
         raise InputError(f"{count} frames are to be chosen, but there are {len(pictures)}")
     points = _components(pictures)
     distinct = _distinct(pictures, places[:, 0]) | changing
-    kept = np.flatnonzero(changing)
-    if len(kept) > count:
-        raise InputError(
-            f"{len(kept)} frames lie around changes of action and are kept, more than the {count} "
-            "that are to be chosen; choose more"
-        )
-    chosen = np.sort(farthest(points, np.flatnonzero(distinct), kept, count))
+    kept = candidates = np.flatnonzero(changing)
+    if len(kept) <= count:
+        candidates = np.flatnonzero(distinct)
+    chosen = farthest(points, candidates, kept if len(kept) <= count else kept[:0], count)
+    chosen = np.sort(chosen)
     return Choice(
         {int(e): places[chosen][places[chosen, 0] == e, 1] for e in np.unique(places[chosen, 0])},
         _table(points, chosen, seed),
