@@ -7,6 +7,10 @@ and presses keys, no more. Recordings of 64 and 128 pixels are made of the same 
     python -m benchmarks.cloned_aliens score --folder aliens --player demonstrator --episodes 20
     python -m benchmarks.cloned_aliens score --folder aliens --player clone.h5 --episodes 20
     python -m benchmarks.cloned_aliens table --folder aliens
+
+With a VAE in `aliens/vae128` and an MDN-RNN in `aliens/rnn`, it films a dream beside the window:
+
+    python -m benchmarks.cloned_aliens film --folder aliens
 """
 
 import argparse
@@ -28,16 +32,25 @@ from benchmarks.workplace import ROOT
 from benchmarks.xvfb import x_server
 from reverie import flags
 from reverie.artifacts import InputError, write_json
+from reverie.backend import start_backend
 from reverie.games.game import frame_options
 from reverie.games.keyboard import Keyboard
 from reverie.games.registered import see
 from reverie.games.ticks import SECOND, Ticks
 from reverie.games.x11 import Desktop
+from reverie.reports.films import save_film, save_strip
 from reverie.reports.scores import summary
 from reverie.reports.tables import markdown
 from reverie.rollouts.episode_writer import EpisodeWriter
 from reverie.rollouts.recording import Recorder
-from reverie.rollouts.storage import batch_path, merge_episodes
+from reverie.rollouts.storage import (
+    batch_path,
+    find_batches,
+    is_whole,
+    iterate_episodes,
+    merge_episodes,
+)
+from reverie.runs import LATENTS, RNN_WEIGHTS, VAE_WEIGHTS
 from reverie.stage import conduct, progress
 
 KEYS = ("left", "right", "space")
@@ -227,6 +240,8 @@ class Episode:
 
     def finish(self, score: float) -> None:
         """End the episode with its score as the reward of its last step."""
+        if not self.pictures:
+            return  # the player was never seen
         size = self.writers[SIZES[-1]].observation
         self._add(cv2.resize(size, (640, 480)), True, score)
 
@@ -238,6 +253,8 @@ def record(args: argparse.Namespace) -> None:
         player = Demonstrator()
         for number in progress(range(args.episodes), desc="episodes"):
             paths = {size: parts / f"{size}_{number:04d}.h5" for size in SIZES}
+            if all(map(is_whole, paths.values())):
+                continue  # of an earlier start
             episode = Episode(paths, number)
 
             def note(picture: np.ndarray, held: np.ndarray, episode: Episode = episode) -> None:
@@ -246,15 +263,15 @@ def record(args: argparse.Namespace) -> None:
 
             scores.append(window.play(number, player, note))
             episode.finish(scores[-1])
-        print(f"{window.missed} of {window.steps} ticks missed")
+        print(f"{window.missed} of {window.steps} ticks missed; scores {scores}")
     for size in SIZES:
         options = OPTIONS | frame_options((size, size, 3))
         header = Recorder(args.folder, "screen", None, "demonstrator", 0, options).header()
         for batch, start in enumerate(range(0, args.episodes, BATCH)):
             names = range(start, min(start + BATCH, args.episodes))
             files = [parts / f"{size}_{number:04d}.h5" for number in names]
+            files = [file for file in files if is_whole(file)]
             merge_episodes(files, batch_path(args.folder / str(size), "screen", batch), header)
-    print(f"score {np.mean(scores):.2f} ± {np.std(scores):.2f}")
 
 
 def score(args: argparse.Namespace) -> None:
@@ -296,12 +313,39 @@ def table(args: argparse.Namespace) -> None:
     print(markdown(shown))
 
 
+def film(args: argparse.Namespace) -> None:
+    """Film the last recorded episode beside a dream that goes on from its first second."""
+    start_backend()
+    from reverie.dreams.dream import Dream
+    from reverie.dreams.options import DreamOptions
+    from reverie.latents.encoding import decode
+    from reverie.latents.storage import Latents
+    from reverie.training.weights import load_network
+
+    vae = load_network(args.folder / "vae128" / VAE_WEIGHTS, "VAE")
+    rnn = load_network(args.folder / "rnn" / RNN_WEIGHTS, "MDNRNN")
+    latents = Latents(args.folder / "vae128" / LATENTS)
+    paths = find_batches(args.folder / "128", "screen")
+    *_, (_, _, group) = iterate_episodes(paths[-1:])
+    frames, codes = group["observations"][:], latents.code.encode(group["actions"][:])
+    first = latents.frame_starts[-2]
+    mu = np.asarray(latents.arrays["mu"][first : first + FPS + 1], np.float32)
+    dream = Dream(rnn, *latents.first_frames(), DreamOptions(temperature=args.temperature))
+    dreamt = dream.warmed_up(mu, codes[:FPS], codes[None, FPS:], 0)
+    shown = np.concatenate([mu[:-1], dreamt.latents[0]])
+    films = {"window": frames, "dream": decode(vae, shown[: len(frames)])}
+    output = args.folder / "dream.mp4"
+    save_film(output, films, FPS, scale=2)
+    save_strip(output.with_suffix(".png"), films)
+    print(f"film in {output}, strip beside it")
+
+
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the flags."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("command", choices=("record", "score", "table"))
+    parser.add_argument("command", choices=("record", "score", "table", "film"))
     parser.add_argument("--folder", type=Path, default=Path("aliens"))
     parser.add_argument("--episodes", type=flags.int_from(2), default=20)
     who = "demonstrator, random keys, commonest action, or the clone.h5 of stage 7"
@@ -316,7 +360,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Run one of the commands."""
     args = parse_args(argv)
-    {"record": record, "score": score, "table": table}[args.command](args)
+    {"record": record, "score": score, "table": table, "film": film}[args.command](args)
 
 
 if __name__ == "__main__":
