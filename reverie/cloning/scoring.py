@@ -10,7 +10,6 @@ from reverie.cloning.measures import CLONE, COMMONEST
 from reverie.reports.scores import summary
 from reverie.rollouts.lockstep import play_in_lockstep
 from reverie.rollouts.policies import episode_seeds
-from reverie.rollouts.recording import Player
 from reverie.rollouts.workers import GameWorkers
 from reverie.stage import progress, stop_signal
 
@@ -98,14 +97,3 @@ def score(
             stop_signal.check()
         results["random play"] = summary(np.array([drawn[s] for s in seeds]))
     return results
-
-
-def clone_player(clone: Clone, temperature: float = 1.0) -> Player:
-    """Return a player for `Recorder` that records episodes of a clone."""
-
-    def record(workers: GameWorkers, jobs: list[tuple[int, Path]]) -> Iterator[int]:
-        agents = ClonedAgents(clone, len(workers), temperature)
-        for _, steps, _ in play(workers, agents, jobs):
-            yield steps
-
-    return record
