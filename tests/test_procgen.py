@@ -7,6 +7,7 @@ from helpers import assert_same_rollouts, run_stage
 
 from reverie.artifacts import InputError
 from reverie.games import FAMILIES, game_class, heist, make_game
+from reverie.games.procgen_state import read_scene
 from reverie.rollouts.game_process import GameProcess
 from reverie.rollouts.policies import open_loop_actions
 
@@ -85,7 +86,7 @@ def test_ground_truth_of_heist_is_where_the_pictures_are(mode):
         for index, name in enumerate(heist.THINGS):
             inside = (masks & game.objects[name]) > 0
             assert inside.any() == (info["things"][index] > 0).any()
-            changed = (without(game, index) != frame).any(axis=-1)
+            changed = (without(game, is_thing(index)) != frame).any(axis=-1)
             assert not (changed & ~inside).any()
             if inside[4:-4, 4:-4].any():
                 assert changed.any()
@@ -93,14 +94,18 @@ def test_ground_truth_of_heist_is_where_the_pictures_are(mode):
     assert seen >= set(heist.THINGS) - ({"red_lock"} if mode == "memory" else set())  # far away
 
 
-def without(game, index):
-    """Return the frame as it is without one of `THINGS`, and leave the game as it was."""
+def is_thing(index):
+    """Return what tells whether an entity of Heist is one of `THINGS`."""
+    return lambda entity: entity[6] in heist.FIRST and heist.FIRST[entity[6]] + entity[8] == index
+
+
+def without(game, gone):
+    """Return the frame as it is without some entities, and leave the game as it was."""
     batch = game.single
     state = batch.saved_state(0)
     kept = bytes(state)
-    for entity in heist.entities(state, batch.after_generators(state)):
-        kind, theme = entity[6], entity[8]
-        if kind in heist.FIRST and heist.FIRST[kind] + theme == index:
+    for entity in read_scene(state, batch.after_generators(state)).numbers:
+        if gone(entity):
             entity.view("<f4")[ALPHA] = 0.0
     frames = []
     for change in (bytes(state), kept):
@@ -108,6 +113,29 @@ def without(game, index):
         batch.engine.call_c_func("set_state", 0, batch.buffer, len(change))
         frames.append(batch.engine.observe()[1]["rgb"][0].copy())
     return frames[0]
+
+
+@pytest.mark.parametrize("name", ["chaser", "dodgeball"])
+def test_ground_truth_of_chaser_and_dodgeball_is_where_the_pictures_are(name):
+    """Entities are made transparent; pellets, which are none, are the green of the maze."""
+    game = make_game(name, **OPTIONS | {"use_backgrounds": False})
+    rng, seen = np.random.default_rng(0), set()
+    for seed in range(6):
+        game.reset(seed=seed)
+        for _ in range(40):
+            frame, *_, info = game.step(int(rng.choice([1, 3, 5, 7, 9])))
+            for kind, kinds in game.entities.items():
+                inside = (info["object_mask"] & game.objects[kind]) > 0
+                if inside.sum() > 8 and kind not in seen:
+                    changed = without(game, lambda entity, k=kinds: entity[6] in k) != frame
+                    assert not (changed.any(axis=-1) & ~inside).any()
+                    seen |= {kind} if changed.any() else set()
+        if name == "chaser":
+            pellets = (info["object_mask"] & game.objects["pellet"]) > 0
+            green = (frame == (0, 255, 0)).all(axis=-1)
+            assert green.sum() > 100
+            assert not (green & ~pellets).any()
+    assert seen >= {*game.entities} - {"enemy_ball", "door"}
 
 
 def test_a_key_of_heist_is_on_the_floor_or_on_the_ring():

@@ -1,21 +1,20 @@
 """What a frame of Heist shows, read from the state that Procgen saves."""
 
-import math
 import struct
 from collections.abc import Sequence
 
 import numpy as np
 
 from reverie.games.game import FRAME_SHAPE, Balance
+from reverie.games.procgen_state import KIND, SIDE, read_scene
 
-SIDE = FRAME_SHAPE[0]  # of a frame, the only size that Procgen draws
 THINGS = (
     *("player", "gem", "blue_key", "green_key", "red_key"),
     *("blue_lock", "green_lock", "red_lock"),
 )
 PLAYER, LOCK, KEY, GEM, KEY_ON_RING = 0, 1, 2, 9, 11  # Procgen's kinds; colours are its themes
 FIRST = {PLAYER: 0, GEM: 1, KEY: 2, LOCK: 5}  # of each kind in `THINGS`
-ENTITY = 31  # numbers that the state has of each
+THEME = 8  # one of the numbers of an entity
 
 
 class Heist:
@@ -86,36 +85,26 @@ class Heist:
     def look(state: memoryview, place: int) -> dict[str, np.ndarray]:
         """Return the ground truth of a frame.
 
-        The layout is that of `serialize` in Procgen's game.cpp, basic-abstract-game.cpp, entity.cpp
-        and games/heist.cpp, the geometry that of `get_object_rect` and `draw_image`.
+        What is in the state beside a `Scene` is laid out as in games/heist.cpp.
 
         Args:
             state: what `get_state` saved.
             place: where the numbers begin that follow the generators of random numbers.
         """
-        numbers = entities(state, place)
-        place += 4 * 17 + numbers.nbytes + 4 * 20  # here is the length of a third generator
-        place += 4 + struct.unpack_from("<i", state, place)[0] + 4 * 3
-        camera = struct.unpack_from("<4f", state, place)
+        scene = read_scene(state, place)
         things = np.zeros((len(THINGS), 4), np.float32)
         position, keys = None, 0
-        for entity, values in zip(numbers.tolist(), numbers.view("<f4").tolist()):
-            kind, theme = entity[6], entity[8]
+        for entity, values in zip(scene.numbers.tolist(), scene.numbers.view("<f4").tolist()):
+            kind, theme = entity[KIND], entity[THEME]
             if kind == PLAYER:
                 position = values[:2]
             if kind == KEY_ON_RING:
                 keys += 1
             elif kind in FIRST:
-                things[FIRST[kind] + theme] = _edges(values, camera)
+                things[FIRST[kind] + theme] = _inside(scene.box(values))
         held = np.zeros(3, bool)
         held[:keys] = struct.unpack_from(f"<{keys}i", state, len(state) - 4 - 4 * keys)
         return {"things": things, "held": held, "player_position": np.array(position, np.float32)}
-
-
-def entities(state: memoryview, place: int) -> np.ndarray:
-    """Return the numbers of all entities `(N, 31)` int32, some of them the bits of floats."""
-    (count,) = struct.unpack_from("<i", state, place + 4 * 16)
-    return np.frombuffer(state, "<i4", ENTITY * count, place + 4 * 17).reshape(count, ENTITY)
 
 
 def _widths(boxes: np.ndarray) -> np.ndarray:
@@ -128,14 +117,7 @@ def _gaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.maximum(before, after).max(axis=-1)
 
 
-def _edges(entity: list[float], camera: tuple[float, ...]) -> tuple[float, ...]:
-    """Return left, upper, right and lower edge of an entity in the frame, zeros if outside."""
-    x, y, _, _, half_width, half_height = entity[:6]
-    turn = entity[13]
-    unit, view, x_off, y_off = camera
-    center = x * unit - x_off, (view - y) * unit + y_off
-    across = unit * (abs(math.cos(turn)) * half_width + abs(math.sin(turn)) * half_height)
-    down = unit * (abs(math.sin(turn)) * half_width + abs(math.cos(turn)) * half_height)
-    left, right = (min(max(center[0] + side, 0.0), SIDE) for side in (-across, across))
-    upper, lower = (min(max(center[1] + side, 0.0), SIDE) for side in (-down, down))
+def _inside(box: tuple[float, ...]) -> tuple[float, ...]:
+    """Return the part of a box that is in the frame, zeros if it is outside."""
+    left, upper, right, lower = (min(max(edge, 0.0), SIDE) for edge in box)
     return (left, upper, right, lower) if left < right and upper < lower else (0.0,) * 4

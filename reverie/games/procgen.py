@@ -9,7 +9,7 @@ import gymnasium
 import numpy as np
 
 from reverie.artifacts import InputError
-from reverie.games import heist
+from reverie.games import arcade, heist
 from reverie.games.game import FRAME_SHAPE, Game, import_gym
 
 import_gym()
@@ -25,7 +25,11 @@ COMBINATIONS = (
     *("left down", "left", "left up", "down", "nothing", "up", "right down", "right", "right up"),
     *("d", "a", "w", "s", "q", "e"),
 )
-TRUTHS = {"heist": heist.Heist}  # games whose saved state says what is in view
+TRUTHS = {
+    "heist": heist.Heist,
+    "chaser": arcade.Chaser,
+    "dodgeball": arcade.Dodgeball,
+}  # games whose saved state says what is in view
 
 
 @dataclass(frozen=True)
