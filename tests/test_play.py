@@ -16,12 +16,14 @@ import gymnasium
 import numpy as np
 import pytest
 from aiohttp import web
-from helpers import ROOT, write_batch
+from helpers import ROOT, load_script, write_batch
 
+from reverie.artifacts import InputError
 from reverie.games import game_class
 from reverie.games.actions import ActionCode
 from reverie.headers import RolloutsHeader, open_header
 from reverie.play import messages
+from reverie.play.__main__ import check_clone, load_cloned
 from reverie.play.keys import key_map
 from reverie.play.messages import Knobs, MessageError, parse
 from reverie.play.run_folder import find_files
@@ -236,6 +238,41 @@ def test_policies_play(session):
         assert session.moments[-1].by == player
     with pytest.raises(MessageError, match="nobody"):
         session.choose("nobody")
+
+
+def test_a_clone_plays(setting, tmp_path):
+    write_batch(tmp_path / "in", [30, 30, 30, 30])
+    flags = ["--architecture", "visual", "--input_data_folder", tmp_path / "in", "--epochs", 1]
+    flags += [
+        "--environment_name",
+        "doomrnn",
+        "--savefolder",
+        tmp_path,
+        "--width",
+        16,
+        "--sequence_length",
+        16,
+    ]
+    assert load_script("07_clone_behaviour.py").main(["train", *map(str, flags)]) == 0
+    weights = tmp_path / "clone.h5"
+    check_clone(weights, "doomrnn")
+    with pytest.raises(InputError, match="plays doomrnn"):
+        check_clone(weights, "carracing")
+    with pytest.raises(InputError, match="sees frames"):
+        load_cloned(weights, (96, 96, 3))
+    clone = load_cloned(weights, (64, 64, 3))
+    session = Session(Setting(**vars(setting) | {"clone": clone}), seed=3)
+    assert "clone" in session.setting.players
+    played = []
+    for _ in range(2):
+        session.reset(3)
+        session.choose("clone")
+        for _ in range(6):
+            session.advance()
+        assert {moment.by for moment in session.moments[1:]} == {"clone"}
+        played.append([float(moment.action[0]) for moment in session.moments[1:]])
+    session.close()
+    assert played[0] == played[1]
 
 
 def test_what_is_recorded_opens_as_rollouts(setting):

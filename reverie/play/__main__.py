@@ -10,6 +10,9 @@
     python -m reverie.play carracing
     python -m reverie.play crafter --record_folder my_play
 
+    # a clone of stage 7 may play as well
+    python -m reverie.play runs/doom --clone cloned_behaviour/clone.h5
+
     # the dream alone as a folder for any web server: a page that needs no Python (make static)
     python -m reverie.play runs/doom --static page
 
@@ -24,6 +27,7 @@ import logging
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from reverie import flags
@@ -31,7 +35,8 @@ from reverie.artifacts import InputError
 from reverie.backend import start_backend
 from reverie.games import add_game_flags, game_class, game_options
 from reverie.games.actions import ActionCode
-from reverie.games.game import FRAME_SHAPE, Game
+from reverie.games.game import FRAME_SHAPE, Game, frame_shape
+from reverie.headers import open_clone
 from reverie.play.messages import Knobs
 from reverie.play.run_folder import PlayedFiles, find_files, name_files
 from reverie.play.runtime import check_tools, fetch_runtime
@@ -56,6 +61,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--rnn_weights", type=flags.artifact)
     parser.add_argument("--controller", type=flags.artifact, help="an agent that may play as well")
+    parser.add_argument("--clone", type=flags.artifact, help="of stage 7, that may play as well")
     parser.add_argument(
         "--static", type=Path, metavar="FOLDER", help="write the dream as a page without a server"
     )
@@ -168,6 +174,42 @@ async def serve(application: object, listening: socket.socket) -> None:
         await runner.cleanup()
 
 
+def check_clone(path: Path, game: str) -> None:
+    """Check that a clone plays a game.
+
+    Raises:
+        InputError: it plays another, or the file holds no clone.
+    """
+    header = open_clone(path)
+    if header.game != game:
+        raise InputError(f"--clone: {path} plays {header.game}, and {game} is what is played here")
+
+
+def load_cloned(path: Path, shape: tuple[int, ...]) -> Callable[[int], Callable]:
+    """Load a clone; what is returned begins an episode of a seed, see `Setting`.
+
+    Args:
+        path: its weights.
+        shape: of the frames here.
+
+    Raises:
+        InputError: they cannot be used, or the clone sees other frames.
+    """
+    start_backend()
+    from reverie.cloning.agents import ClonedAgents, load_clone
+
+    clone = load_clone(path)
+    if tuple(clone.frame_shape) != tuple(shape):
+        raise InputError(f"--clone: {path} sees frames {clone.frame_shape}, here they are {shape}")
+
+    def begin(seed: int) -> Callable:
+        agents = ClonedAgents(clone, 1)
+        agents.begin(0, seed)
+        return lambda _, frame: agents.act(frame[None])[0]
+
+    return begin
+
+
 def load(args: argparse.Namespace, files: PlayedFiles | None) -> Setting:
     """Load the networks, if there are any, and say what is played.
 
@@ -193,6 +235,7 @@ def load(args: argparse.Namespace, files: PlayedFiles | None) -> Setting:
         knobs=Knobs(temperature=args.temperature),
         record_folder=args.record_folder,
         time_steps=options["time_steps"],
+        clone=load_cloned(args.clone, frame_shape(options)) if args.clone else None,
     )
 
 
@@ -221,6 +264,8 @@ def main(argv: list[str] | None = None) -> None:
     """Check what is to be played, load it, serve the page or write it."""
     args = parse_args(argv)
     args.game, files = find(args)
+    if args.clone:
+        check_clone(args.clone, args.game)
     if args.static:
         write_static(args, files)
         return

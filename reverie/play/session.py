@@ -13,7 +13,7 @@ from reverie.play.draws import Draws
 from reverie.play.game import PlayedGame
 from reverie.play.messages import Knobs, MessageError
 from reverie.play.recordings import Recordings
-from reverie.play.setting import CONTROLLER, PERSON, Setting
+from reverie.play.setting import CLONE, CONTROLLER, PERSON, Setting
 from reverie.play.timeline import (
     DreamMoment,
     GameMoment,
@@ -151,7 +151,10 @@ class Session:
     def _by_name(self, player: str) -> Callable:
         if self._policy is None or self._policy[0] != player:
             setting = self.setting
-            choose = chooser(player, self.seed, setting.time_steps, setting.code.space)
+            if player == CLONE:
+                choose = setting.clone(self.seed)
+            else:
+                choose = chooser(player, self.seed, setting.time_steps, setting.code.space)
             self._policy = player, choose
         return self._policy[1]
 

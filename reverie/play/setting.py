@@ -1,5 +1,6 @@
 """What is played: the game, its networks and its actions, for all sessions of a server."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from reverie.rollouts.policies import LOOKING, OPEN_LOOP
 if TYPE_CHECKING:
     from reverie.play.dreamer import Dreamer
 
-PERSON, CONTROLLER = "person", "controller"
+PERSON, CONTROLLER, CLONE = "person", "controller", "clone"
 FPS = 30  # steps a second of a dream whose game is not known here
 
 
@@ -30,6 +31,8 @@ class Setting:
         knobs: how the dream goes on before anybody turns one.
         record_folder: where recordings go.
         time_steps: longest episode.
+        clone: begins an episode of a seed, and returns what chooses by its step and frame; None
+            without a clone.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Setting:
     knobs: Knobs
     record_folder: Path
     time_steps: int
+    clone: Callable[[int], Callable] | None = None
 
     @property
     def views(self) -> tuple[str, ...]:
@@ -52,8 +56,9 @@ class Setting:
     def players(self) -> tuple[str, ...]:
         """Who can play."""
         controller = (CONTROLLER,) if self.dreamer and self.dreamer.controller else ()
+        clone = (CLONE,) if self.clone else ()
         own = self.game.policies if self.game else ()
-        return (PERSON, *controller, *own, *OPEN_LOOP, *LOOKING)
+        return (PERSON, *controller, *clone, *own, *OPEN_LOOP, *LOOKING)
 
     @property
     def keys(self) -> KeyMap:
