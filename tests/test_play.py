@@ -409,6 +409,26 @@ def test_keys_begin_the_game_and_a_second_tab_watches(setting):
     asyncio.run(play())
 
 
+def test_tabs_play_at_once_each_its_own(setting):
+    async def play():
+        async with (
+            served(alone(setting)) as (server, client),
+            page(client) as first,
+            page(client) as second,
+        ):
+            for tab, key in ((first, "ArrowLeft"), (second, "ArrowRight")):
+                await tab.send("knobs", endless=True)
+                await tab.send("keys", held=[key])
+            for tab, action in ((first, -1.0), (second, 1.0)):
+                await tab.until(lambda p: len(p.rows) > 20)
+                assert {row["action"][0] for row in tab.rows[2:21]} == {action}
+            seeds = {room.session.seed for room in server.rooms.values()}
+            assert seeds == {0, 1}
+            assert all(room.running for room in server.rooms.values())
+
+    asyncio.run(play())
+
+
 def test_a_slow_tab_misses_pictures_and_no_rows(setting):
     async def play():
         async with served(alone(setting)) as (server, client), page(client) as slow:
