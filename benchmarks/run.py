@@ -37,6 +37,7 @@ SUBJECTS = (
     "pytorch",
     "dreams",
     "decision",
+    "encoders",
     "page",
     "memory",
 )
