@@ -34,7 +34,7 @@ from reverie.lineage import check_frames
 from reverie.models.architectures import ARCHITECTURES
 from reverie.networks import NETWORKS, code_fault, frame_fault
 from reverie.rollouts.storage import find_batches, recorded_game
-from reverie.runs import ROLLOUTS_FOLDER, VAE_FOLDER
+from reverie.runs import ROLLOUTS_FOLDER, VAE_FOLDER, VAE_WEIGHTS
 from reverie.stage import conduct
 from reverie.training.weights import check_initial
 
@@ -78,6 +78,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add("--seed", type=flags.seed, default=0)
     add("--initial_weights", type=Path, help="an earlier VAE to go on from")
     add("--new_model", action="store_true", help="start afresh")
+    judged = "at the end, errors inside things, recall and probes: see docs/encoders.md"
+    add("--evaluate", action="store_true", help=judged)
     add("--save_interval", type=flags.non_negative_int, default=0, help="keep every n-th epoch")
     args = flags.parsed(parser, argv)
     fill_settings(args)
@@ -110,8 +112,10 @@ def check(args: argparse.Namespace) -> list[Path]:
     """Check everything that is read; return the rollouts."""
     batches = args.start_batch, args.max_batch
     paths = find_batches(args.input_data_folder, args.environment_name, *batches)
-    header = open_header(paths[0], RolloutsHeader)
-    preprocessing = recorded_game(paths).preprocessing
+    header, game = open_header(paths[0], RolloutsHeader), recorded_game(paths)
+    preprocessing = game.preprocessing
+    if args.evaluate and not game.objects:
+        raise InputError(f"--evaluate: {header.game} does not say what is in view; leave it away")
     shape = header.frame_shape
     if fault := frame_fault(args.architecture, shape):
         raise InputError(
@@ -146,6 +150,12 @@ def main(argv: list[str] | None = None) -> None:
     network = flags.filled(VAEOptions, args, keep="best" if args.patience else "last")
     options = flags.filled(TrainingOptions, args, arguments=vars(args))
     fit(vae_task(paths, args.environment_name, network, args.savefolder), args.savefolder, options)
+    if args.evaluate:
+        from reverie.encoders.evaluation import evaluate_once
+
+        folder = args.savefolder / "evaluation"
+        evaluate_once(args.savefolder / VAE_WEIGHTS, args.input_data_folder, folder)
+        print(f"evaluation in {folder}")
 
 
 if __name__ == "__main__":

@@ -144,3 +144,18 @@ def test_weights_of_another_game_are_refused(tmp_path, capsys):
     line = ["evaluate", "--rollouts", str(tmp_path), "--weights"]
     assert main([*line, str(ROOT / "pretrained" / "carracing_vae.h5")]) == 2
     assert "no rollouts carracing" in capsys.readouterr().err
+
+
+def test_stage_2_evaluates_at_the_end(tmp_path, capsys):
+    script = load_script("02_train_vae.py").main
+    rollouts = ["doomrnn", "--total_episodes", "10", "--time_steps", "20", "--workers", "1"]
+    load_script("01_generate_data.py").main([*rollouts, "--store_folder", str(tmp_path)])
+    line = ["--input_data_folder", tmp_path, "--savefolder", tmp_path / "vae", "--epochs", 1]
+    line = [str(word) for word in [*line, "--architecture", "conv_maxpool", "--evaluate"]]
+    assert script(line) == 0
+    path = tmp_path / "vae" / "evaluation" / "evaluation.json"
+    written = path.stat().st_mtime_ns
+    assert json.loads(path.read_text())["architecture"] == "conv_maxpool"
+    assert script(line) == 0
+    assert path.stat().st_mtime_ns == written
+    assert "nothing to do" in capsys.readouterr().out

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reverie.artifacts import atomic_path, file_hash, read_json_lines, write_json, write_text
+from reverie.artifacts import (
+    atomic_path,
+    file_hash,
+    read_json,
+    read_json_lines,
+    write_json,
+    write_text,
+)
 from reverie.encoders.probes import Part, Score, place_score, presence_scores, standardised
 from reverie.encoders.reader import recall_scores
 from reverie.encoders.samples import Samples, load_samples
@@ -89,6 +96,14 @@ def evaluate(
     _write(folder, results, errors, weights.parent)
     show(folder, test, decoded, errors)
     return results
+
+
+def evaluate_once(weights: Path, rollouts: Path, folder: Path) -> None:
+    """Evaluate weights as `evaluate` does, unless the folder holds their evaluation already."""
+    path = folder / EVALUATION
+    if path.exists() and read_json(path, "delete it").get("weights") == file_hash(weights):
+        return
+    evaluate(weights, rollouts, folder)
 
 
 def squared_errors(frames: np.ndarray, decoded: np.ndarray) -> np.ndarray:
