@@ -8,7 +8,7 @@ and presses keys, no more. Recordings of 64 and 128 pixels are made of the same 
     python -m benchmarks.cloned_aliens score --folder aliens --player clone.h5 --episodes 20
     python -m benchmarks.cloned_aliens table --folder aliens
 
-With a VAE in `aliens/vae128` and an MDN-RNN in `aliens/rnn`, it films a dream beside the window:
+With a VAE in `aliens/vae64` and an MDN-RNN in `aliens/rnn`, it films a dream beside the window:
 
     python -m benchmarks.cloned_aliens film --folder aliens
 """
@@ -322,10 +322,11 @@ def film(args: argparse.Namespace) -> None:
     from reverie.latents.storage import Latents
     from reverie.training.weights import load_network
 
-    vae = load_network(args.folder / "vae128" / VAE_WEIGHTS, "VAE")
+    seen = args.folder / f"vae{args.side}"
+    vae = load_network(seen / VAE_WEIGHTS, "VAE")
     rnn = load_network(args.folder / "rnn" / RNN_WEIGHTS, "MDNRNN")
-    latents = Latents(args.folder / "vae128" / LATENTS)
-    paths = find_batches(args.folder / "128", "screen")
+    latents = Latents(seen / LATENTS)
+    paths = find_batches(args.folder / str(args.side), "screen")
     *_, (_, _, group) = iterate_episodes(paths[-1:])
     frames, codes = group["observations"][:], latents.code.encode(group["actions"][:])
     first = latents.frame_starts[-2]
@@ -335,7 +336,7 @@ def film(args: argparse.Namespace) -> None:
     shown = np.concatenate([mu[:-1], dreamt.latents[0]])
     films = {"window": frames, "dream": decode(vae, shown[: len(frames)])}
     output = args.folder / "dream.mp4"
-    save_film(output, films, FPS, scale=2)
+    save_film(output, films, FPS, scale=256 // args.side)
     save_strip(output.with_suffix(".png"), films)
     print(f"film in {output}, strip beside it")
 
@@ -352,6 +353,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--player", default="demonstrator", help=who)
     parser.add_argument("--name", help="of the player in the table")
     parser.add_argument("--action", type=flags.int_from(0, len(HELD) - 1), default=0)
+    parser.add_argument("--side", type=int, choices=SIZES, default=SIZES[0], help="of the film")
     parser.add_argument("--temperature", type=flags.non_negative_float, default=1.0)
     return parser.parse_args(argv)
 
