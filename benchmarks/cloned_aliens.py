@@ -327,8 +327,9 @@ def film(args: argparse.Namespace) -> None:
     rnn = load_network(args.folder / "rnn" / RNN_WEIGHTS, "MDNRNN")
     latents = Latents(seen / LATENTS)
     paths = find_batches(args.folder / str(args.side), "screen")
-    *_, (_, _, group) = iterate_episodes(paths[-1:])
-    frames, codes = group["observations"][:], latents.code.encode(group["actions"][:])
+    for _, _, group in iterate_episodes(paths[-1:]):
+        frames, actions = group["observations"][:], group["actions"][:]
+    codes = latents.code.encode(actions)
     first = latents.frame_starts[-2]
     mu = np.asarray(latents.arrays["mu"][first : first + FPS + 1], np.float32)
     dream = Dream(rnn, *latents.first_frames(), DreamOptions(temperature=args.temperature))
