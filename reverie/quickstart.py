@@ -29,7 +29,7 @@ PIPELINE = Pipeline(
         "skip_ahead": 100,
         "batch_size": 16,
         "learning_rate": 0.005,
-        "epochs": 7,
+        "epochs": 8,
     },
     controller={
         "train_in": "dream",

@@ -119,5 +119,7 @@ def _gaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 def _inside(box: tuple[float, ...]) -> tuple[float, ...]:
     """Return the part of a box that is in the frame, zeros if it is outside."""
-    left, upper, right, lower = (min(max(edge, 0.0), SIDE) for edge in box)
-    return (left, upper, right, lower) if left < right and upper < lower else (0.0,) * 4
+    left, upper, right, lower = box
+    if left >= SIDE or upper >= SIDE or right <= 0.0 or lower <= 0.0:
+        return (0.0,) * 4
+    return max(left, 0.0), max(upper, 0.0), min(right, SIDE), min(lower, SIDE)

@@ -82,11 +82,13 @@ class Batch:
         self._steps, self._levels = [0] * count, [0] * count
         self._seen: list[tuple[np.ndarray, dict]] = [(np.zeros(FRAME_SHAPE, np.uint8), {})] * count
         self._queued = [0] * count
+        self._awaited: set[int] = set()  # slots whose next level will be played
         self.fresh: dict[int, tuple[np.ndarray, dict]] = {}
 
     def queue(self, slot: int, seed: int) -> None:
         """Say which episode a slot plays when its present one is over."""
         self._queued[slot] = level = self.rules.level(seed)
+        self._awaited.add(slot)
         state = self.saved_state(slot)
         struct.pack_into("<2i", state, self._range, level, level + 1)
         self.engine.call_c_func("set_state", slot, self.buffer, len(state))
@@ -105,17 +107,19 @@ class Batch:
             over, before = bool(ended[slot]), self._seen[slot]
             if over:
                 self._levels[slot] = self._queued[slot]
-            now = observations["rgb"][slot].copy(), self._info(slot)
+            if (slot in self._awaited) if over else (action != END_LEVEL):
+                self._seen[slot] = observations["rgb"][slot].copy(), self._info(slot)
             if action != END_LEVEL:
                 self._steps[slot] += 1
-                frame, info = before if over else now
+                frame, info = before if over else self._seen[slot]
                 truncated = self._steps[slot] >= self._limit
                 flags = over and not truncated, truncated
                 yield slot, (frame, float(rewards[slot]), *flags, info)
-            self._seen[slot] = now
             if over:
                 self._steps[slot] = 0
-                self.fresh[slot] = now
+            if over and slot in self._awaited:
+                self._awaited.remove(slot)
+                self.fresh[slot] = self._seen[slot]
 
     def restart(self, slots: Iterable[int]) -> None:
         """End the episodes of some slots and begin their next ones; the others wait.
@@ -132,6 +136,7 @@ class Batch:
             self._levels[slot], self._steps[slot] = self._queued[slot], 0
             self._seen[slot] = observations["rgb"][slot].copy(), self._info(slot)
             self.fresh[slot] = self._seen[slot]
+            self._awaited.discard(slot)
         for slot in waiting.keys() - ending:
             self.buffer[0 : len(waiting[slot])] = waiting[slot]
             self.engine.call_c_func("set_state", slot, self.buffer, len(waiting[slot]))
