@@ -42,9 +42,14 @@ class Aim:
             middle = asked.left + asked.width // 2, asked.top + asked.height // 2
             self._check(asked)
             self.window = desktop.window_at(*middle)
-        self._check(self._on_screen())
+        self._check(self.on_screen())
 
-    def _on_screen(self) -> Region:
+    def on_screen(self) -> Region:
+        """Return where on the screen the region is now.
+
+        Raises:
+            InputError: the window is gone.
+        """
         if not self._named:
             return self.region
         try:
@@ -69,7 +74,7 @@ class Aim:
             InputError: it is not.
         """
         self.desktop.place(self.window)
-        self._check(self._on_screen())
+        self._check(self.on_screen())
 
     def has_focus(self) -> bool:
         """Tell whether what is typed goes to the window."""
@@ -86,7 +91,7 @@ class Aim:
         Raises:
             InputError: the window is gone, or was moved off the screen.
         """
-        place = self._on_screen()
+        place = self.on_screen()
         if self._named:
             self._check(place)
         return see(self.desktop.grab(place), frame_size)
