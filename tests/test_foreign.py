@@ -1,5 +1,6 @@
 """Recordings of others become rollouts, or are refused with a line that says why."""
 
+import json
 import shlex
 
 import cv2
@@ -187,3 +188,65 @@ def test_stage_2_learns_from_recordings_without_ground_truth(tmp_path):
     numbers = shlex.split("--epochs 1 --batch_size 5 --latent_size 4 --precision float32")
     assert load_script("02_train_vae.py").main([*map(str, flags), *numbers]) == 0
     assert (tmp_path / "vae/final_full_vae_weights.h5").exists()
+
+
+def their_pictures(folder, count=12):
+    """Write a folder as the published recorder does: picture k and, from 1 on, its keys."""
+    folder.mkdir()
+    labels = []
+    for number in range(count):
+        picture = np.full((40, 50, 3), 10 * number, np.uint8)
+        cv2.imwrite(str(folder / f"{number}.png"), picture)
+        keys = [["'w'"], ["'W'", "Key.space"], [], ["Key.esc", "'d'"]][number % 4]
+        labels.append({"id": f"{number + 1}.png", "keys_pressed": keys, "time": "2023-07-09"})
+    (folder / "samplelabels.json").write_text(json.dumps(labels))
+    return folder
+
+
+def take_keys(source, output, *flags):
+    arguments = ["import", source, "--game", "screen", "--keys", "w,d,space", *flags]
+    return main([*map(str, arguments), "--output_folder", str(output)])
+
+
+def test_pictures_and_labels_of_the_published_recorder(tmp_path, capsys):
+    their_pictures(tmp_path / "theirs")
+    assert take_keys(tmp_path / "theirs", tmp_path / "ours", "--frame_size", 128) == 0
+    assert "esc in 2" in capsys.readouterr().out
+    with h5py.File(tmp_path / "ours/screen_0.h5") as file:
+        group = file["episode_00000"]
+        frames, actions = group["observations"][:], group["actions"][:]
+    assert frames.shape == (12, 128, 128, 3)
+    assert frames[:, 0, 0, 0].tolist() == [10 * number for number in range(12)]
+    assert actions[:4].tolist() == [[1, 0, 0], [1, 0, 1], [0, 0, 0], [0, 1, 0]]
+    assert len(actions) == 11
+
+
+def test_a_video_and_lines_of_keys(tmp_path, capsys):
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    writer = cv2.VideoWriter(str(folder / "a.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 20, (64, 64))
+    for number in range(6):
+        writer.write(np.full((64, 64, 3), 40 * number, np.uint8))
+    writer.release()
+    lines = [json.dumps({"keys": ["d"] if number == 2 else []}) for number in range(6)]
+    (folder / "a.jsonl").write_text("\n".join(lines))
+    assert take_keys(folder, tmp_path / "ours") == 0
+    with h5py.File(tmp_path / "ours/screen_0.h5") as file:
+        assert file["episode_00000/actions"][:, 1].tolist() == [0, 0, 1, 0, 0]
+    (folder / "a.jsonl").write_text("\n".join(lines[:3]))
+    assert take_keys(folder, tmp_path / "few") == 2
+    assert "3 lines for 6 frames" in capsys.readouterr().err
+    (folder / "a.jsonl").write_text('{"keys": "w"}\n' * 6)
+    assert take_keys(folder, tmp_path / "text") == 2
+    assert "no list of keys" in capsys.readouterr().err
+
+
+def test_a_screen_that_is_imported_needs_its_keys(tmp_path, capsys):
+    source = their_pictures(tmp_path / "theirs")
+    arguments = ["import", str(source), "--game", "screen", "--output_folder", str(tmp_path / "x")]
+    assert main(arguments) == 2
+    assert "say which keys play" in capsys.readouterr().err
+    (source / "5.png").rename(source / "50.png")
+    (source / "samplelabels.json").write_text("[]")
+    assert take_keys(source, tmp_path / "y") == 2
+    assert "no entry of 1.png" in capsys.readouterr().err

@@ -22,6 +22,13 @@ python -m reverie.rollouts import lerobot --game doomrnn --output_folder from_le
 python -m reverie.rollouts choose doomrnn training_data_folder --frames 500 \\
         --output_folder pictures
 
+# a person's play elsewhere: pictures and samplelabels.json, or an mp4 and its lines of keys
+python -m reverie.rollouts import their_game --game screen --keys w,a,s,d --output_folder theirs
+
+# the keys 100 ms after each frame as its action, and the combinations that occur as the choices
+python -m reverie.rollouts pair played --action_delay 100 --combinations occurring \\
+        --output_folder delayed
+
 # npz files of other World Models repositories, videos or folders of pictures with their actions
 python -m reverie.rollouts import record --game carracing --output_folder theirs
 """
@@ -34,7 +41,9 @@ from pathlib import Path
 from reverie import flags
 from reverie.artifacts import InputError
 from reverie.games import game_class
-from reverie.games.game import frame_options
+from reverie.games.game import FRAME_SIZES, frame_options, frame_shape
+from reverie.games.keyboard import key_names
+from reverie.networks import FRAME_SHAPE
 from reverie.rollouts.batches import SIZE, write_batches
 from reverie.rollouts.diverse import choose, save_pictures
 from reverie.rollouts.foreign import Target, find_sources, read_foreign
@@ -45,6 +54,8 @@ from reverie.rollouts.merging import merge
 from reverie.rollouts.minari_dataset import METADATA, from_minari, to_minari
 from reverie.rollouts.preview import LONGEST, SHOWN, save_preview
 from reverie.rollouts.recording import Recorder
+from reverie.rollouts.screen_pairing import GAME as SCREEN
+from reverie.rollouts.screen_pairing import occurring, pair
 from reverie.rollouts.storage import episode_lengths, find_batches, recorded_game
 from reverie.stage import conduct, progress
 
@@ -96,6 +107,18 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     take.add_argument("--policy", default="imported", help="who played")
     take.add_argument("--batch_size", type=flags.positive_int, default=SIZE, help="episodes a file")
     take.add_argument("--output_folder", type=Path, required=True)
+    take.add_argument("--frame_size", type=int, choices=FRAME_SIZES, default=FRAME_SHAPE[0])
+    take.add_argument("--keys", help="of a screen: the keys that play, e.g. w,a,s,d,space")
+    take.add_argument("--fps", type=flags.positive_int, default=20, help="of a screen")
+    anew = command("pair", pair_anew, "give the frames of recorded screens other actions")
+    anew.add_argument("folder", type=Path)
+    anew.add_argument(
+        "--action_delay", type=flags.non_negative_int, default=0, help="ms from a frame to its keys"
+    )
+    anew.add_argument(
+        "--combinations", default="", help="the choices, e.g. none,w,w+d; occurring: all that occur"
+    )
+    anew.add_argument("--output_folder", type=Path, required=True)
     return parser.parse_args(argv)
 
 
@@ -146,6 +169,24 @@ def convert(args: argparse.Namespace) -> None:
     )
 
 
+def pair_anew(args: argparse.Namespace) -> None:
+    """Write recorded screens with other actions."""
+    combinations = args.combinations
+    if combinations == "occurring":
+        combinations = occurring(args.folder, args.action_delay)
+        print(f"--combinations {combinations}")
+    paths = pair(args.folder, args.output_folder, args.action_delay, combinations)
+    print(f"{len(paths)} batches in {args.output_folder}")
+
+
+def _screen_options(args: argparse.Namespace) -> dict:
+    """Return the options of a screen that was recorded elsewhere."""
+    if not args.keys:
+        raise InputError("--game screen: say which keys play, e.g. --keys w,a,s,d,space")
+    names = {"window": "", "region": "", "combinations": "", "action_delay": 0}
+    return names | {"keys": ",".join(key_names(args.keys)), "fps": args.fps}
+
+
 def take_in(args: argparse.Namespace) -> None:
     """Write rollouts of something else."""
     if (args.source / METADATA).is_file():
@@ -170,7 +211,8 @@ def _take_foreign(args: argparse.Namespace) -> list[Path]:
     sources = find_sources(args.source)
     if args.game is None:
         raise InputError(f"{args.source}: say with --game whose recordings these are")
-    shape = game_class(args.game).observation_space.shape
+    shape = frame_shape({"frame_size": args.frame_size})
+    game_class(args.game).check_frames(args.game, shape)
     return _take(args, args.game, shape, sources, read_foreign)
 
 
@@ -178,9 +220,10 @@ def _take(
     args: argparse.Namespace, name: str, shape: tuple, sources: list, read: Callable
 ) -> list[Path]:
     """Write what `read(source, target)` gives as batches of a game with frames of a shape."""
-    game = game_class(name)
-    target = Target(name, game.action_space, shape)
-    options = {"time_steps": game.time_steps} | frame_options(shape)
+    options = _screen_options(args) if name == SCREEN else {}
+    game = game_class(name, options)
+    options |= {"time_steps": game.time_steps} | frame_options(shape)
+    target = Target(name, game.action_space, shape, options)
     header = Recorder(args.output_folder, name, None, args.policy, 0, options).header()
     return write_batches(
         sources, lambda source: read(source, target), args.output_folder, header, args.batch_size

@@ -5,9 +5,10 @@ are missing they are zero, and an episode whose end is not recorded is truncated
 """
 
 import csv
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,8 @@ import numpy as np
 
 from reverie.artifacts import UNREADABLE, InputError
 from reverie.games.actions import ActionCode
+from reverie.rollouts.key_logs import find_key_log, only, read_key_log
+from reverie.rollouts.screen_pairing import GAME, actions_of
 from reverie.rollouts.storage import Episode
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
@@ -31,11 +34,13 @@ class Target:
         game: its name.
         space: of its actions.
         shape: of its frames.
+        options: of the game.
     """
 
     game: str
     space: gymnasium.Space
     shape: tuple[int, int, int]
+    options: dict = field(default_factory=dict)
 
 
 def find_sources(folder: Path) -> list[Path]:
@@ -62,7 +67,9 @@ def find_sources(folder: Path) -> list[Path]:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+    """Return the pictures of a folder in the order of their names, numbers by their value."""
+    found = (path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+    return sorted(found, key=lambda path: [(len(n), n) for n in re.findall(r"\d+|\D+", path.name)])
 
 
 def read_foreign(path: Path, target: Target) -> Episode:
@@ -74,10 +81,20 @@ def read_foreign(path: Path, target: Target) -> Episode:
     if path.suffix == ".npz":
         return _read_npz(path, target)
     log = path / LOG if path.is_dir() else path.with_suffix(".csv")
-    if not log.is_file():
+    keys = find_key_log(path) if target.game == GAME else None
+    if not log.is_file() and not keys:
         raise InputError(f"{path}: no actions beside it; write them to {log}, a line a step")
     frames = _read_pictures(path, target) if path.is_dir() else _read_video(path, target)
-    return _from_log(path, log, frames, target)
+    return _from_keys(path, keys, frames, target) if keys else _from_log(path, log, frames, target)
+
+
+def _from_keys(path: Path, log: Path, frames: np.ndarray, target: Target) -> Episode:
+    """Join frames and a log of held keys."""
+    if len(frames) < 2:
+        raise InputError(f"{path}: a single frame; there must be one before and after each step")
+    held = only(target.options["keys"].split(","), read_key_log(log, len(frames)), log)
+    actions = actions_of(held, target.options)
+    return _episode(path, frames, actions, np.zeros(len(actions)), False, target)
 
 
 def _read_npz(path: Path, target: Target) -> Episode:
