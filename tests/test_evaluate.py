@@ -15,6 +15,7 @@ from reverie.evaluate.open_loop import HORIZONS, dream_on, truth_errors
 from reverie.evaluate.prediction import CHOICES, one_step, picks
 from reverie.evaluate.probes import probe_scores
 from reverie.evaluate.ranking import ranking, spearman
+from reverie.evaluate.results import main as document
 from reverie.evaluate.verdict import verdict
 from reverie.latents.storage import Latents
 from reverie.reports.scores import mean_over_episodes
@@ -97,7 +98,7 @@ def passing():
     """Return an evaluation with nothing against the dream."""
     row = {"dreams": 1.0, "dreams_interval": [0.9, 1.1], "reward": 1.0, "reward_interval": [1, 1]}
     free = {"states": 9, "200": row}
-    player = {"name": "controller of c", "controller": True, "dream": 6.0, "game": 5.0}
+    player = {"name": "controller in c", "controller": True, "dream": 6.0, "game": 5.0}
     return {
         "unseen": True,
         "ranking": {"players": [player | {"optimism": 1.2}], "spearman": {"value": 0.9}},
@@ -124,11 +125,11 @@ def spoilt(result, *path, value):
 @pytest.mark.parametrize(
     ("path", "value", "said"),
     [
-        (("ranking", "players", 0, "optimism"), 2.1, "promises the controller of c 2.1 times"),
+        (("ranking", "players", 0, "optimism"), 2.1, "promises the controller in c 2.1 times"),
         (("ranking", "spearman", "value"), 0.2, "Spearman 0.20"),
         (("free_running", "controller", "200", "dreams"), 0.49, "acts end 0.49 times as often"),
         (("free_running", "held_out", "200", "dreams"), 1.8, "held-out episodes end 1.80 times"),
-        (("habits", 0, "ratio"), 3.4, "constant 3.4"),
+        (("habits", 0, "ratio"), 3.4, "constant 3.4 times"),
         (("picks", "share", "interval"), [0.1, 0.4], "does not tell the played actions"),
         (("one_step", "shuffled_costs", "interval"), [-0.1, 0.4], "shuffled actions cost"),
         (("one_step", "nats", "mixture", "value"), 3.5, "no better than that nothing changes"),
@@ -166,10 +167,16 @@ def test_a_run_is_evaluated(run, tmp_path, capsys):
         assert row["reconstruction"]["psnr"]["value"] > 5
         assert {"mixture", "one component", "last frame copied"} <= set(row)
     page = (tmp_path / "evaluation/evaluation.html").read_text()
-    assert result["verdict"]["line"].partition(";")[0].partition("'")[0] in page
+    assert result["verdict"]["line"].partition(";")[0].partition("'")[0][1:] in page
     assert page.count("<img") == 3
     assert main(flags) == 0
     assert "nothing to do" in capsys.readouterr().out
+    output = tmp_path / "results.md"
+    assert document([str(tmp_path / "evaluation"), "--output", str(output)]) == 0
+    assert result["verdict"]["line"] in output.read_text()
+    assert f"| `{run.rnn_weights}` | doomrnn |" in output.read_text()
+    assert document([str(tmp_path), "--output", str(output)]) == 2
+    assert "python -m reverie.evaluate" in capsys.readouterr().err
 
 
 def test_what_does_not_belong_together_is_refused(run, tmp_path, capsys):

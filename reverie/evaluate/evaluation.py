@@ -62,6 +62,7 @@ def evaluate(
         rows += surveyed(survival)
     result = {
         "game": held_out.latents.header.game,
+        "network": str(files.rnn_weights),
         "identity": identity(files, size),
         "episodes": len(held_out.test),
         "unseen": held_out.unseen,

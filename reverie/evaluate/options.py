@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+RESULT = "evaluation.json"
+
 
 @dataclass(frozen=True)
 class EvaluationFiles:
@@ -27,7 +29,7 @@ class EvaluationFiles:
     @property
     def result(self) -> Path:
         """All numbers, as JSON."""
-        return self.folder / "evaluation.json"
+        return self.folder / RESULT
 
     @property
     def page(self) -> Path:

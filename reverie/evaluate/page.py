@@ -20,7 +20,7 @@ def write_evaluation(files: EvaluationFiles, result: dict[str, Any]) -> None:
     files.folder.mkdir(parents=True, exist_ok=True)
     parts = [
         f"<h1>Can this dream of {result['game']} be trusted?</h1>",
-        f"<p><b>{result['verdict']['line']}.</b></p>",
+        f"<p><b>{_sentence(result['verdict']['line'])}</b></p>",
         f"<p>{result['episodes']} held-out episodes; intervals are 95 % bootstrap intervals over "
         "episodes.</p>",
         *_free_running(result),
@@ -31,6 +31,10 @@ def write_evaluation(files: EvaluationFiles, result: dict[str, Any]) -> None:
         *_probes(result),
     ]
     write_page(files.page, parts)
+
+
+def _sentence(line: str) -> str:
+    return f"{line[0].upper()}{line[1:]}."
 
 
 def _free_running(result: dict) -> list[str]:

@@ -24,7 +24,7 @@ def players(folders: tuple[Path, ...]) -> list[dict[str, Any]]:
         result = read_json(folder / SCORES, MEND, "scores")
         for name, row in result.get("survival", {}).items():
             rows.setdefault(name, _entry(name, row["dream_return"], row["game_return"]))
-        name, scores = f"controller of {folder.resolve().name}", result["scores"]
+        name, scores = f"controller in {folder}", result["scores"]
         mean = (scores[place]["mean"] for place in ("dream", "game"))
         rows[str(folder)] = _entry(name, *mean, controller=True)
     return list(rows.values())

@@ -32,17 +32,17 @@ def _against(result: dict[str, Any]) -> Iterator[str]:
     for row in result["ranking"]["players"]:
         optimism = row["optimism"]
         if row["controller"] and optimism is not None and optimism > OPTIMISM:
-            yield f"it promises the {row['name']} {optimism:.1f} times what the game gives"
+            yield f"it promises the {row['name']} {optimism:.1f} times what it gets in the game"
     for name, compared in result["free_running"].items():
         if far := far_from_game(compared):
             yield f"dreams {NAMES[name]} {far}"
     apart = [
-        f"{row['name']} {row['ratio']:.1f}"
+        f"{row['name']} {row['ratio']:.1f} times"
         for row in result["habits"]
         if not 1 / HABITS < row["ratio"] < HABITS
     ]
     if apart:
-        yield f"policies that do not look live another multiple of the game's: {', '.join(apart)}"
+        yield f"policies that do not look live too long or too short: {', '.join(apart)}"
     correlation = result["ranking"]["spearman"]
     if correlation and correlation["value"] < CORRELATION:
         yield f"it ranks players otherwise than the game (Spearman {correlation['value']:.2f})"
