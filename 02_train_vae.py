@@ -1,8 +1,9 @@
 """Stage 2: train a VAE or another autoencoder on the frames of the game.
 
 Reads the rollouts of stage 1 and writes `<savefolder>/final_full_vae_weights.h5`, reconstructions
-of the same held-out frames after every epoch in `reconstructions/`, `metrics.jsonl` and TensorBoard
-logs. The same command again continues; `--new_model` starts afresh.
+of the same held-out frames after every epoch in `reconstructions/`, `metrics.jsonl`, TensorBoard
+logs, and at the end layers, times and a film in `evaluation/`. The same command again continues;
+`--new_model` starts afresh.
 
     # a minute's try
     python 02_train_vae.py --savefolder tiny/ --input_data_folder tiny/ --epochs 2
@@ -15,6 +16,10 @@ logs. The same command again continues; `--new_model` starts afresh.
     # a second round: go on with more data
     python 02_train_vae.py --savefolder second_round/ --input_data_folder training_data_folder/ \\
         --initial_weights trained_models_folder/final_full_vae_weights.h5
+
+    # a published autoencoder with its hyperparameters
+    python 02_train_vae.py --config configs/conv_unpool.yaml --environment_name heist \\
+        --input_data_folder data/heist_balanced --savefolder heist/conv_unpool
 
     # the article's network on a cluster, saving every epoch
     python 02_train_vae.py --architecture article --epochs 10 --save_interval 1 \\
@@ -34,7 +39,7 @@ from reverie.lineage import check_frames
 from reverie.models.architectures import ARCHITECTURES
 from reverie.networks import NETWORKS, code_fault, frame_fault
 from reverie.rollouts.storage import find_batches, recorded_game
-from reverie.runs import ROLLOUTS_FOLDER, VAE_FOLDER, VAE_WEIGHTS
+from reverie.runs import EVALUATION_FOLDER, ROLLOUTS_FOLDER, VAE_FOLDER, VAE_WEIGHTS
 from reverie.stage import conduct
 from reverie.training.weights import check_initial
 
@@ -143,6 +148,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     paths = check(args)
     start_backend()
+    from reverie.encoders.report import report_training
     from reverie.latents.vae_task import VAEOptions, vae_task
     from reverie.training.fit import fit
     from reverie.training.task import TrainingOptions
@@ -150,12 +156,14 @@ def main(argv: list[str] | None = None) -> None:
     network = flags.filled(VAEOptions, args, keep="best" if args.patience else "last")
     options = flags.filled(TrainingOptions, args, arguments=vars(args))
     fit(vae_task(paths, args.environment_name, network, args.savefolder), args.savefolder, options)
+    weights = args.savefolder / VAE_WEIGHTS
     if args.evaluate:
         from reverie.encoders.evaluation import evaluate_once
 
-        folder = args.savefolder / "evaluation"
-        evaluate_once(args.savefolder / VAE_WEIGHTS, args.input_data_folder, folder)
-        print(f"evaluation in {folder}")
+        evaluate_once(weights, args.input_data_folder, args.savefolder / EVALUATION_FOLDER)
+    else:
+        report_training(weights, paths)
+    print(f"evaluation in {args.savefolder / EVALUATION_FOLDER}")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ CONTROLLER = "controller.h5"
 CLONE = "clone.h5"
 CONFIG = "config.json"
 METRICS = "metrics.jsonl"
+EVALUATION_FOLDER = "evaluation"  # of an autoencoder, beside its weights
 CHECKPOINT = "checkpoint.h5"  # of a training, there until its folder is removed
 SCORES = "scores.json"  # written last: the training or search is finished
 # Files of a whole run, beside the folders of its stages.

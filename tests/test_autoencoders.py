@@ -1,12 +1,15 @@
 """The autoencoders: published sizes, one contract, losses that are what their formulas say."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
-from helpers import load_script, write_batch
+from helpers import load_script, make_episode, write_batch
 from keras import backend, optimizers
 
 from reverie.artifacts import InputError
+from reverie.encoders.report import summary_text
 from reverie.headers import WeightsHeader, open_header
 from reverie.latents.perceptual import PERCEPTUAL, read_perceptual
 from reverie.models.architectures import ARCHITECTURES
@@ -210,3 +213,34 @@ def test_sizes_of_codes():
     assert code_fault("conv_unpool", 1152, SHAPE) is None
     assert code_fault("conv_maxpool", 5, SHAPE) is None
     assert code_fault("conv_no_bottleneck", 64, SHAPE)
+
+
+def test_summary_says_layers_parameters_and_times(tmp_path):
+    network = build("conv_maxpool")
+    save_weights(tmp_path / "w.h5", network, WeightsHeader("heist"))
+    text = summary_text(tmp_path / "w.h5")
+    assert text.startswith("conv_maxpool, 32 latents")
+    assert "trained parameters: 68,087" in text
+    assert text.count("Conv2DTranspose") == 2
+    times = [line.split() for line in text.splitlines() if line.startswith("cpu")]
+    assert [line[1] for line in times] == ["1", "64"]
+    assert all(0.0 < float(each) < 1000.0 for line in times for each in line[2:])
+
+
+def test_patience_ends_a_training_and_keeps_the_best_weights(tmp_path):
+    write_batch(tmp_path, [20, 20, 20])
+    folder = tmp_path / "vae"
+    line = ["--input_data_folder", str(tmp_path), "--savefolder", str(folder), "--patience", "1"]
+    line += ["--architecture", "conv_maxpool", "--latent_size", "2", "--batch_size", "20"]
+    script = load_script("02_train_vae.py")
+    assert script.main([*line, "--epochs", "30", "--learning_rate", "0.05"]) == 0
+    rows = [json.loads(row) for row in (folder / "metrics.jsonl").read_text().splitlines()]
+    losses = [row["val_loss"] for row in rows]
+    assert len(rows) < 30
+    assert losses[-1] > min(losses)
+    scores = json.loads((folder / "scores.json").read_text())
+    assert scores["val_loss"] == min(losses)
+    network = load_network(folder / "final_full_vae_weights.h5", "VAE")
+    frames = make_episode(20, 2).observations  # the third of three is held out
+    error = np.sum((frames / 255.0 - np.asarray(network(frames)["frames"])) ** 2) / len(frames)
+    assert error == pytest.approx(min(losses), rel=2e-2)

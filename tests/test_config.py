@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from helpers import ROOT, STAGES, load_script, write_batch
@@ -130,3 +131,15 @@ def test_what_was_used_is_kept(tmp_path):
     used = json.loads((tmp_path / "vae" / "config.json").read_text())["arguments"]
     assert (used["epochs"], used["latent_size"], used["patience"]) == (1, 3, 10)
     assert used["config"] == str(path)
+    reported = tmp_path / "vae" / "evaluation"
+    assert {each.name for each in reported.iterdir()} == {
+        "metrics.npz",
+        "reconstructions.mp4",
+        "summary.txt",
+    }
+    with np.load(reported / "metrics.npz") as arrays:
+        assert arrays["epoch_test_loss"].shape == (1,)
+        assert arrays["frame_error"].shape == (9,)  # one episode of three is held out
+    written = (reported / "summary.txt").stat().st_mtime_ns
+    assert script.main([*folders, "--config", str(path), "--epochs", "1"]) == 0
+    assert (reported / "summary.txt").stat().st_mtime_ns == written

@@ -129,7 +129,8 @@ def test_one_command_evaluates_weights(tmp_path, capsys):
     assert 0 < results["mse"]["monster"] < results["mse_mean_frame"]["monster"]
     assert results["mse"]["monster"] > results["mse"]["all"]
     assert set(results["probes"]) == {"code", "random", "pixels"}
-    for name in ("evaluation.md", "metrics.npz", "reconstructions.png", "reconstructions.mp4"):
+    films = ("reconstructions.png", "reconstructions.mp4")
+    for name in ("evaluation.md", "metrics.npz", "summary.txt", *films):
         assert (folder / name).stat().st_size > 100
     with np.load(folder / "metrics.npz") as arrays:
         assert arrays["frame_error"].mean() == pytest.approx(results["mse"]["all"], rel=1e-4)

@@ -20,6 +20,7 @@ from reverie.backend import start_backend
 from reverie.encoders.tables import comparison
 from reverie.headers import WeightsHeader, open_header
 from reverie.rollouts.storage import find_batches
+from reverie.runs import EVALUATION_FOLDER
 from reverie.stage import conduct
 
 
@@ -48,7 +49,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     if args.command == "table":
         mend = "write it with: python -m reverie.encoders evaluate"
-        paths = {run.name: run / "evaluation" / "evaluation.json" for run in args.runs}
+        paths = {run.name: run / EVALUATION_FOLDER / "evaluation.json" for run in args.runs}
         tables = {name: read_json(path, mend, "mse") for name, path in paths.items()}
         return print(comparison(tables))
     header = open_header(args.weights, WeightsHeader, network="VAE")
@@ -57,7 +58,7 @@ def main(argv: list[str] | None = None) -> None:
     from reverie.encoders.evaluation import EvaluationOptions, evaluate
     from reverie.encoders.tables import evaluation_table
 
-    folder = args.output_folder or args.weights.parent / "evaluation"
+    folder = args.output_folder or args.weights.parent / EVALUATION_FOLDER
     options = EvaluationOptions(args.frames, not args.errors_only)
     print(evaluation_table(evaluate(args.weights, args.rollouts, folder, options)))
     print(f"table, pictures and film in {folder}")

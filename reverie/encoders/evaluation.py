@@ -7,34 +7,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reverie.artifacts import (
-    atomic_path,
-    file_hash,
-    read_json,
-    read_json_lines,
-    write_json,
-    write_text,
-)
+from reverie.artifacts import file_hash, read_json, write_json, write_text
 from reverie.encoders.probes import Part, Score, place_score, presence_scores, standardised
 from reverie.encoders.reader import recall_scores
+from reverie.encoders.report import parameters_of, report
 from reverie.encoders.samples import Samples, load_samples
 from reverie.encoders.tables import evaluation_table
 from reverie.headers import WeightsHeader, open_header
 from reverie.latents.encoding import Encoder, reconstruct
 from reverie.lineage import check_frames
-from reverie.reports.films import save_film
-from reverie.reports.plots import as_bytes, evenly, save_picture, tile
+from reverie.reports.plots import evenly, save_picture, tile
 from reverie.rollouts.identity import rollouts_identity
 from reverie.rollouts.storage import find_batches
-from reverie.runs import METRICS
 from reverie.training.weights import build_network, load_network
 
 if TYPE_CHECKING:
     from reverie.models.autoencoder import Autoencoder
 
 EVALUATION = "evaluation.json"
-SHOWN, FILM = 12, 200  # frames of the picture and of the film
-FILM_FPS = 4
+SHOWN = 12  # frames of the picture
 
 
 @dataclass(frozen=True)
@@ -54,7 +45,7 @@ class EvaluationOptions:
 def evaluate(
     weights: Path, rollouts: Path, folder: Path, options: EvaluationOptions | None = None
 ) -> dict:
-    """Evaluate weights and write `evaluation.json`, `metrics.npz`, a table, a picture and a film.
+    """Evaluate weights and write `evaluation.json`, a table, a picture and a report.
 
     Args:
         weights: what stage 2 wrote.
@@ -81,7 +72,7 @@ def evaluate(
         "game": header.game,
         "weights": file_hash(weights),
         "rollouts": rollouts_identity(paths),
-        "parameters": sum(int(np.prod(each.shape)) for each in network.trainable_weights),
+        "parameters": parameters_of(network),
         "code_size": network.latent_size,
         "held_out_frames": len(test),
         "held_out_episodes": len(np.unique(test.episodes)),
@@ -93,8 +84,10 @@ def evaluate(
     if options.probes:
         results["recall"] = _tables(recall_scores(train, test, decoded))
         results["probes"] = probe_all(network, train, test)
-    _write(folder, results, errors, weights.parent)
-    show(folder, test, decoded, errors)
+    write_json(folder / EVALUATION, results)
+    write_text(folder / "evaluation.md", evaluation_table(results) + "\n")
+    show(folder, test, decoded)
+    report(folder, weights, test.frames, decoded, errors.mean(axis=(1, 2)))
     return results
 
 
@@ -174,27 +167,11 @@ def _tables(scores: dict[str, dict[str, Score | None]]) -> dict:
     }
 
 
-def _write(folder: Path, results: dict, errors: np.ndarray, run: Path) -> None:
-    write_json(folder / EVALUATION, results)
-    write_text(folder / "evaluation.md", evaluation_table(results) + "\n")
-    arrays = {"frame_error": errors.mean(axis=(1, 2))}
-    if (run / METRICS).exists():
-        rows = read_json_lines(run / METRICS, "train it again")
-        arrays["epoch_train_loss"] = np.array([row["loss"] for row in rows])
-        arrays["epoch_test_loss"] = np.array([row["val_loss"] for row in rows])
-    with atomic_path(folder / "metrics.npz", ".npz") as temporary:
-        np.savez(temporary, **arrays)
-
-
-def show(folder: Path, test: Samples, decoded: np.ndarray, errors: np.ndarray) -> None:
-    """Write held-out frames beside their reconstructions, as a picture and as a film."""
+def show(folder: Path, test: Samples, decoded: np.ndarray) -> None:
+    """Write a picture of held-out frames beside their reconstructions."""
     rows = np.flatnonzero(test.shown[:, _scored(test)].any(axis=1))
     rows = evenly(rows if len(rows) else np.arange(len(test)), SHOWN)
     save_picture(folder / "reconstructions.png", tile([test.frames[rows], decoded[rows]]))
-    rows = evenly(np.arange(len(test)), FILM)
-    films = {"frame": test.frames[rows], "reconstruction": as_bytes(decoded[rows])}
-    notes = [f"{value:.4f}" for value in errors[rows].mean(axis=(1, 2))]
-    save_film(folder / "reconstructions.mp4", films, FILM_FPS, notes=notes)
 
 
 def _scored(samples: Samples) -> Sequence[int]:
