@@ -15,6 +15,7 @@ from reverie.latents.perceptual import PERCEPTUAL, read_perceptual
 from reverie.models.architectures import ARCHITECTURES
 from reverie.models.unpooling import Unpool, largest_places
 from reverie.networks import code_fault, frame_fault
+from reverie.reports import export
 from reverie.training.weights import build_network, load_network, save_weights
 
 SHAPE = (64, 64, 3)
@@ -244,3 +245,22 @@ def test_patience_ends_a_training_and_keeps_the_best_weights(tmp_path):
     frames = make_episode(20, 2).observations  # the third of three is held out
     error = np.sum((frames / 255.0 - np.asarray(network(frames)["frames"])) ** 2) / len(frames)
     assert error == pytest.approx(min(losses), rel=2e-2)
+
+
+def test_weights_in_bytes_are_a_quarter_and_close(frames, tmp_path):
+    network = build("conv_maxpool_big")
+    save_weights(tmp_path / "w.h5", network, WeightsHeader("heist"))
+    line = ["--vae_weights", str(tmp_path / "w.h5"), "--folder", str(tmp_path / "shared")]
+    assert export.main([*line, "--name", "heist_big", "--dtype", "int8"]) == 0
+    copy = tmp_path / "shared" / "heist_big.h5"
+    assert copy.stat().st_size < 0.28 * (tmp_path / "w.h5").stat().st_size
+    again = load_network(copy, "VAE", game="heist")
+    codes = [np.asarray(each.encode(frames)[0]) for each in (network, again)]
+    assert 0 < np.abs(codes[0] - codes[1]).max() < 0.05 * np.abs(codes[0]).max()
+
+
+def test_bytes_are_for_a_vae_alone(tmp_path, capsys):
+    rnn = ["--rnn_weights", "rnn.h5", "--dtype", "int8"]
+    assert export.main(["--vae_weights", "vae.h5", *rnn]) == 2
+    assert export.main(["--vae_weights", "vae.h5", "--detector", "d.h5"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 2

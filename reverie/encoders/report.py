@@ -81,7 +81,7 @@ def summary_text(weights: Path) -> str:
     network = load_network(weights, "VAE")
     lines: list[str] = [f"{network.architecture}, {network.latent_size} latents", ""]
     for part in (network.encoder, network.decoder):
-        part.summary(line_length=88, print_fn=lambda line, **_: lines.append(line))
+        lines += [f"{part.name:24s} {'output':>18s} {'parameters':>12s}", *_layers(part), ""]
     lines.append(f"trained parameters: {parameters_of(network):,}")
     lines += ["", "milliseconds a frame, the median of many calls after some to warm up"]
     lines.append(f"{'device':12s} {'batch':>6s} {'whole network':>14s} {'encoder':>10s}")
@@ -92,6 +92,15 @@ def summary_text(weights: Path) -> str:
                 whole, encoder = milliseconds(network, batch)
                 lines.append(f"{device:12s} {batch:6d} {whole:14.3f} {encoder:10.3f}")
     return "\n".join(lines) + "\n"
+
+
+def _layers(part: keras.Model) -> list[str]:
+    """Return a line for each layer: its kind, what it returns and how many numbers it has."""
+    lines = []
+    for layer in part.layers:
+        kind, shape = type(layer).__name__, "x".join(map(str, layer.output.shape[1:]))
+        lines.append(f"  {kind:22s} {shape:>18s} {layer.count_params():12,}")
+    return lines
 
 
 def parameters_of(network: "Autoencoder") -> int:

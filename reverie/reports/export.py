@@ -5,7 +5,11 @@
         --detector runs/mixtures/analysis/detector.h5 \\
         --controller runs/doom/controller/controller.h5
 
-They remember how they were trained, and which file their VAE is in now.
+They remember how they were trained, and which file their VAE is in now. A VAE alone can be stored
+in bytes, a quarter of its size:
+
+    python -m reverie.reports.export --vae_weights heist/vae_alex/final_full_vae_weights.h5 \\
+        --folder pretrained/encoders --name heist_vae_alex --dtype int8
 """
 
 import argparse
@@ -16,7 +20,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from reverie.artifacts import Refusal, file_hash, read_json
+from reverie.artifacts import InputError, Refusal, file_hash, read_json
 from reverie.flags import artifact
 from reverie.hdf5 import atomic_hdf5, open_hdf5
 from reverie.headers import ControllerHeader, WeightsHeader, open_header, write_header
@@ -67,15 +71,21 @@ def export(
 
 
 def export_weights(
-    weights: Path, network: str, path: Path, mend: str | None = None, **said: str
+    weights: Path,
+    network: str,
+    path: Path,
+    mend: str | None = None,
+    dtype: str = "float16",
+    **said: str,
 ) -> None:
-    """Copy the weights of a network in float16, without building it.
+    """Copy the weights of a network, without building it.
 
     Args:
         weights: the file.
         network: its name in `NETWORKS`.
         path: the copy.
         mend: the command that makes such a file, where the usual one does not do.
+        dtype: `float16`, or `int8` for kernels, each with a scale for every item of the last axis.
         said: what the copy's header says otherwise.
 
     Raises:
@@ -87,12 +97,26 @@ def export_weights(
         write_header(copy, header)
 
         def halve(name: str, item: h5py.Dataset | h5py.Group) -> None:
-            if isinstance(item, h5py.Dataset):
-                copy[name] = item[()].astype(np.float16)
-                if not np.isfinite(copy[name][()]).all():
-                    Refusal(weights, header.mend)(f"{name} holds what float16 cannot")
+            if not isinstance(item, h5py.Dataset):
+                return
+            halves = item[()].astype(np.float16)
+            if not np.isfinite(halves).all():
+                Refusal(weights, header.mend)(f"{name} holds what float16 cannot")
+            if dtype == "int8" and item.ndim > 1:
+                _write_bytes(copy, name, item[()])
+            else:
+                copy[name] = halves
 
         source.visititems(halve)
+
+
+def _write_bytes(file: h5py.File, name: str, values: np.ndarray) -> None:
+    """Write values as compressed bytes and the scales that they are multiplied by."""
+    largest = np.abs(values).max(axis=tuple(range(values.ndim - 1)))
+    scale = np.maximum(largest, 1e-12).astype(np.float32) / 127.0
+    numbers = np.round(values / scale).astype(np.int8)
+    file.create_dataset(name, data=numbers, compression="gzip", compression_opts=9)
+    file[name].attrs["scale"] = scale
 
 
 def _export_controller(
@@ -130,11 +154,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--vae_weights", type=artifact, required=True)
-    parser.add_argument("--rnn_weights", type=artifact, required=True)
+    parser.add_argument("--rnn_weights", type=artifact, help="leave it away for the VAE alone")
     parser.add_argument("--detector", type=artifact)
     parser.add_argument("--controller", type=artifact)
     parser.add_argument("--folder", type=Path, default=Path("pretrained"))
     parser.add_argument("--name", default="doom")
+    parser.add_argument("--dtype", choices=("float16", "int8"), default="float16", help="of a VAE")
     return parser.parse_args(argv)
 
 
@@ -142,8 +167,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Parse the flags and export."""
     args = parse_args(argv)
-    inputs = args.vae_weights, args.rnn_weights
-    for path in export(*inputs, args.folder, args.name, args.detector, args.controller):
+    if args.rnn_weights is None:
+        if args.detector or args.controller:
+            raise InputError("--rnn_weights: a detector or controller needs it; name it too")
+        written = [args.folder / f"{args.name}.h5"]
+        export_weights(args.vae_weights, "VAE", written[0], dtype=args.dtype)
+    else:
+        if args.dtype != "float16":
+            raise InputError(f"--dtype {args.dtype}: is for a VAE alone; leave --rnn_weights away")
+        inputs = args.vae_weights, args.rnn_weights
+        written = export(*inputs, args.folder, args.name, args.detector, args.controller)
+    for path in written:
         print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 
 

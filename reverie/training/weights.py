@@ -119,9 +119,10 @@ def load_weights(path: Path, model: "keras.Model") -> None:
             if values is None or values.shape != tuple(variable.shape):
                 found = "is missing" if values is None else f"has shape {values.shape}"
                 raise InputError(f"{path}: {name} {found}, expected {variable.shape}")
-            if not np.isfinite(values[()]).all():
+            numbers = np.asarray(values, dtype="float32") * values.attrs.get("scale", 1.0)
+            if not np.isfinite(numbers).all():
                 raise InputError(f"{path}: {name} holds NaN or infinity; train it anew")
-            variable.assign(np.asarray(values, dtype="float32"))
+            variable.assign(numbers)
 
 
 def _named_weights(model: "keras.Model") -> Iterator[tuple[str, Any]]:
