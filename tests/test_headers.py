@@ -349,7 +349,7 @@ def test_pretrained_files_are_readable(path):
         network = file.attrs.get("network")
     header = open_header(path, WeightsHeader if network else ControllerHeader, network=network)
     assert header.preprocessing == 1
-    assert header.game in ("doomrnn", "carracing", "crafter")
+    assert header.game in ("doomrnn", "carracing", "crafter", "heist")
     if network == "MDNRNN":
         recorded = header.recorded
         assert len(recorded.policy_index) == len(recorded.lengths) > 100
