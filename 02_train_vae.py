@@ -148,6 +148,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     paths = check(args)
     start_backend()
+    from reverie.encoders.evaluation import evaluate_once
     from reverie.encoders.report import report_training
     from reverie.latents.vae_task import VAEOptions, vae_task
     from reverie.training.fit import fit
@@ -158,8 +159,6 @@ def main(argv: list[str] | None = None) -> None:
     fit(vae_task(paths, args.environment_name, network, args.savefolder), args.savefolder, options)
     weights = args.savefolder / VAE_WEIGHTS
     if args.evaluate:
-        from reverie.encoders.evaluation import evaluate_once
-
         evaluate_once(weights, args.input_data_folder, args.savefolder / EVALUATION_FOLDER)
     else:
         report_training(weights, paths)
