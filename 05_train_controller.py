@@ -19,6 +19,12 @@ Writes `<output_folder>/controller.h5` (the mean of the search), `scores.json`, 
         --vae_weights trained_models_folder/final_full_vae_weights.h5 \\
         --rnn_weights trained_rnn_models/run_1/final_rnn_weights.h5
 
+    # in the dreams of three MDN-RNNs that take turns
+    python 05_train_controller.py doomrnn --vae_weights trained_models_folder/vae.h5 \\
+        --rnn_weights trained_rnn_models/run_1/final_rnn_weights.h5 --output_folder three/ \\
+        --other_rnn_weights trained_rnn_models/run_2/final_rnn_weights.h5 \\
+        trained_rnn_models/run_3/final_rnn_weights.h5
+
     # in the game, on a cluster's node
     python 05_train_controller.py doomrnn --train_in game --workers 64 --generations 1800 \\
         --vae_weights $SCRATCH/vae.h5 --rnn_weights $SCRATCH/rnn.h5 --output_folder $SCRATCH/c
@@ -60,6 +66,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     files = parser.add_argument_group("files")
     files.add_argument("--vae_weights", type=Path, required=True)
     files.add_argument("--rnn_weights", type=Path, required=True)
+    files.add_argument(
+        "--other_rnn_weights",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="of further MDN-RNNs on the same VAE, which dream in turn with the first",
+    )
     files.add_argument("--output_folder", type=Path, default=CONTROLLER_FOLDER)
     search = parser.add_argument_group("search")
     search.add_argument("--train_in", choices=("dream", "game"), default="dream")
@@ -109,21 +122,21 @@ def main(argv: list[str] | None = None) -> None:
     options = game_options(args, vae.frame_shape)
     args.time_steps = options["time_steps"]
     preprocessing = game_class(args.game, options).preprocessing
-    networks = args.vae_weights, args.rnn_weights
-    open_networks(*networks, game=args.game, preprocessing=preprocessing)
+    for rnn in (args.rnn_weights, *args.other_rnn_weights):
+        open_networks(args.vae_weights, rnn, game=args.game, preprocessing=preprocessing)
     if args.initial_controller:
         load_controller(args.initial_controller)
     if args.engine == "ray" and args.train_in == "dream":
         raise InputError("--engine ray: a dream stays in its process; add --train_in game")
+    if args.other_rnn_weights and args.train_in == "game":
+        raise InputError("--other_rnn_weights: they dream; leave the flag or --train_in game away")
     with owned(args.output_folder):
         run(args, options)
 
 
 def run(args: argparse.Namespace, game_options: dict) -> None:
     """Search and score; the output folder is ours alone."""
-    files = SearchFiles(
-        args.vae_weights, args.rnn_weights, args.output_folder, args.initial_controller
-    )
+    files = flags.filled(SearchFiles, args, folder=args.output_folder)
     result, state = files.folder / SCORES, files.folder / "evolution.h5"
     if args.new_model:
         for path in (state, result):

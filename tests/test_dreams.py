@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
+from reverie.artifacts import InputError
 from reverie.controllers.controller import Controller
 from reverie.dreams.dream import CHUNK, Dream
+from reverie.dreams.ensemble import EnsembleDream
 from reverie.dreams.options import DreamOptions
+from reverie.models.mdn_rnn import MDNRNN
 
 LIMIT = 120
 ROLLOUTS = 6
@@ -141,3 +144,30 @@ def test_ends_follow_the_probability_or_the_threshold(dreamer, first_frames):
     assert (Dream(rnn, *first_frames, options).along(actions, 1)[1] == LIMIT).all()
     rnn = with_termination(dreamer, 0.1)
     assert (Dream(rnn, *first_frames, options).along(actions, 1)[1] == 1).all()
+
+
+def test_an_ensemble_of_the_same_network_dreams_like_it(dream, dreamer, first_frames, population):
+    ensemble = EnsembleDream(dreamer, [dreamer, dreamer], *first_frames, dream.options)
+    ours, theirs = (
+        d.controlled(CONTROLLER, population, ROLLOUTS, seed=5) for d in (ensemble, dream)
+    )
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+    assert len(ensemble.free(np.zeros((2, 10, 1), np.float32), seed=1).lengths) == 2
+
+
+def test_networks_of_an_ensemble_take_turns(dream, dreamer, first_frames, population):
+    other = MDNRNN(latent_size=3, action_size=1, units=4, num_mixtures=2, seed=2)
+    bias = np.array(other.head.bias)
+    bias[-2:] = 0.0, 20.0  # every step ends the dream, and is worth nothing
+    other.head.bias.assign(bias)
+    ensemble = EnsembleDream(dreamer, [other], *first_frames, dream.options)
+    returns, lengths = ensemble.controlled(CONTROLLER, population, ROLLOUTS, seed=5)
+    alone, _ = dream.controlled(CONTROLLER, population, ROLLOUTS, seed=5)
+    assert (lengths[:, 1::2] == 1).all()
+    np.testing.assert_allclose(returns[:, ::2], alone[:, ::2], rtol=1e-5)
+
+
+def test_networks_that_draw_other_latents_are_refused(dreamer, first_frames):
+    other = MDNRNN(latent_size=3, action_size=1, units=4, num_mixtures=3)
+    with pytest.raises(InputError, match="num_mixtures 3 beside one with 2"):
+        EnsembleDream(dreamer, [other], *first_frames)

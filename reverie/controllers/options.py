@@ -49,12 +49,14 @@ class SearchFiles:
         rnn_weights: what stage 4 wrote.
         folder: the run's.
         initial_controller: an earlier one to go on from.
+        other_rnn_weights: of further MDN-RNNs that dream in turn with the first.
     """
 
     vae_weights: Path
     rnn_weights: Path
     folder: Path
     initial_controller: Path | None = None
+    other_rnn_weights: tuple[Path, ...] = ()
 
     @property
     def inputs(self) -> dict[str, Path]:
@@ -62,4 +64,5 @@ class SearchFiles:
         files = {"vae": self.vae_weights, "rnn": self.rnn_weights}
         if self.initial_controller:
             files["initial_controller"] = self.initial_controller
+        files |= {f"rnn_{n}": path for n, path in enumerate(self.other_rnn_weights, 2)}
         return files

@@ -15,12 +15,14 @@ from reverie.controllers.evaluators import ControllerEvaluator
 from reverie.controllers.kept_returns import KeptReturns
 from reverie.controllers.options import EvaluationOptions, SearchFiles, SearchOptions
 from reverie.dreams.dream import Dream
+from reverie.dreams.ensemble import EnsembleDream
 from reverie.dreams.options import DreamOptions
 from reverie.dreams.recorded import Played
 from reverie.games import game_class
 from reverie.games.actions import ActionCode
 from reverie.headers import WeightsHeader, open_header
 from reverie.latents.storage import load_first_frames
+from reverie.models.mdn_rnn import MDNRNN
 from reverie.reports.scores import sentence, summary
 from reverie.rollouts.policies import SURVEYED, episode_seeds
 from reverie.rollouts.shares import EngineOptions, Shares
@@ -71,7 +73,7 @@ class Search:
             self.game.controller_bias,
             ActionCode.from_space(self.game.action_space),
         )
-        self.dream = Dream(rnn, *load_first_frames(files.rnn_weights), dream)
+        self.dream = _open_dream(rnn, files, dream)
         self.shares = self._open_shares(engine or EngineOptions(), len(workers))
         self.play_in(workers, self.shares)
         self.cma_es = CMAES(
@@ -240,3 +242,12 @@ class Search:
         """Summarise returns, with the highest there can be if the game has one."""
         longest = self.dream.options.time_steps
         return summary(returns, longest if self.game.scored_in_steps else None)
+
+
+def _open_dream(rnn: MDNRNN, files: SearchFiles, options: DreamOptions) -> Dream:
+    """Return the dream of the networks that the files name; `rnn` is the first of them."""
+    first_frames = load_first_frames(files.rnn_weights)
+    others = [load_network(path, "MDNRNN") for path in files.other_rnn_weights]
+    if others:
+        return EnsembleDream(rnn, others, *first_frames, options)
+    return Dream(rnn, *first_frames, options)

@@ -96,6 +96,10 @@ class Dream:
         zeros = np.zeros((count, self.rnn.units), np.float32)
         return {"z": self.first_latents(count, rng), "h": zeros, "c": zeros}
 
+    def beginning(self, count: int, rng: np.random.Generator) -> State:
+        """Draw the state that `count` dreams of `controlled` and `along` begin in."""
+        return self.first_state(count, rng)
+
     def step(
         self, state: State, actions: Any, noise: Noise, component: Any = None
     ) -> tuple[State, Any, Any]:
@@ -205,7 +209,7 @@ class Dream:
         self, run: Any, count: int, rollout: np.ndarray, rollouts: int, seed: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """Dream until all have ended, leaving out between chunks those that have."""
-        first = self.first_state(rollouts, np.random.default_rng(seed))
+        first = self.beginning(rollouts, np.random.default_rng(seed))
         zeros = np.zeros(count, np.float32)
         carry = {name: values[rollout] for name, values in first.items()}
         carry |= {"total": zeros, "length": zeros, "alive": zeros + 1.0}
