@@ -1,6 +1,7 @@
 """The pipeline on a real Slurm cluster, interrupted in the middle of its stages."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -230,12 +231,15 @@ def test_a_job_is_queued_again_so_often_and_no_more(cluster, tmp_path):
     assert "REQUEUES=1 allows no more" in watch.text()
 
 
-def recording(cluster: Cluster, folder: Path, episodes: int, *flags: str) -> Watch:
-    """Submit a recording of one batch."""
+def recording(cluster: Cluster, folder: Path, episodes: int, *flags: str, engine="local") -> Watch:
+    """Submit a recording of one batch, by this engine."""
     output = folder / "job.out"
     line = ["doomrnn", "--total_episodes", episodes, "--batch_size", episodes, "--workers", 1]
     line += ["--time_steps", 120, "--store_folder", folder / "rollouts"]
     command = [sys.executable, ROOT / "01_generate_data.py", *line]
+    if engine == "ray":
+        path = f"PATH={Path(sys.executable).parent}:{os.environ['PATH']}"
+        command = ["env", path, ROOT / "slurm" / "ray.sh", *command, "--engine", engine]
     job = cluster.submit(*flags, f"--output={output}", f"--chdir={ROOT}", JOB_SCRIPT, *command)
     return Watch(cluster, job, output)
 
@@ -247,6 +251,17 @@ def test_slurm_itself_warns_before_the_time_limit(cluster, tmp_path):
     cluster.ask("scancel", watch.number)
     assert "stopped by a signal; the same command continues" in watch.text()
     assert episodes_in(tmp_path / "rollouts", 0) > 0
+
+
+def test_ray_plays_on_all_nodes_of_a_job(cluster, reference, tmp_path):
+    nodes = ["--nodes=2", "--ntasks-per-node=1", "--cpus-per-task=2"]
+    watch = recording(cluster, tmp_path, 30, *nodes, engine="ray")
+    watch.time_limit(lambda: episodes_in(tmp_path / "rollouts", 0) > 2)
+    wait_until(watch.ended, "the end of the recording")
+    assert cluster.job(watch.number)["JobState"] == "COMPLETED", watch.text()
+    assert watch.text().count("Ray: 4 evaluators on 2 nodes") == 2
+    assert "stopped by a signal; the same command continues" in watch.text()
+    assert_same_rollouts(reference().rollouts / "doomrnn_0.h5", tmp_path / "rollouts/doomrnn_0.h5")
 
 
 def test_the_loss_of_a_node_costs_the_running_episode_alone(cluster, reference, tmp_path):
