@@ -37,7 +37,7 @@ from reverie.games.game import frame_options
 from reverie.games.keyboard import Keyboard
 from reverie.games.registered import see
 from reverie.games.ticks import SECOND, Ticks
-from reverie.games.x11 import Desktop
+from reverie.games.x11 import Desktop, Region
 from reverie.reports.films import save_film, save_strip
 from reverie.reports.scores import summary
 from reverie.reports.tables import markdown
@@ -171,9 +171,7 @@ class Window:
         answer: list[str] = []
         reader = threading.Thread(target=lambda: answer.append(self.process.stdout.readline()))
         reader.start()
-        window = self._shown()
-        self.desktop.give_focus(window)
-        place, now = self.desktop.place(window), self.ticks.start()
+        place, now = self._shown(), self.ticks.start()
         while not answer:
             picture = self.desktop.grab(place)
             held = act(picture)
@@ -185,11 +183,13 @@ class Window:
         self.missed, self.steps = self.missed + self.ticks.missed, self.steps + self.ticks.number
         return float(answer[0].split()[1])
 
-    def _shown(self) -> Any:
-        """Wait for the window, which is there from the first episode on."""
+    def _shown(self) -> Region:
+        """Wait for the window, which every episode opens anew, and return where it is."""
         while True:
             with contextlib.suppress(InputError):
-                return self.desktop.find_window(TITLE)
+                window = self.desktop.find_window(TITLE)
+                self.desktop.give_focus(window)
+                return self.desktop.place(window)
             time.sleep(0.1)
 
     def close(self) -> None:
