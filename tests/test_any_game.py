@@ -71,8 +71,12 @@ def test_choices_reach_the_networks_one_hot(folder):
 
 @pytest.mark.parametrize("place", ["dream", "game"])
 def test_scores_of_a_controller_from_dream_and_game(folder, place):
-    scores = json.loads((folder / place / "scores.json").read_text())["scores"]
-    assert {"dream", "game", "held_random", "constant"} <= set(scores)
+    result = json.loads((folder / place / "scores.json").read_text())
+    scores, best = result["scores"], result["best_blind"]
+    assert (best is None) == (place == "game")  # a search in the game compares no dream with it
+    assert set(scores) - {best} == {"dream", "game", "held_random", "constant"} - {best}
+    assert set(result["advantages"]) == set(scores) - {"dream", "game"}
+    assert set(result["free_running"]) == {"recorded_actions", "controller"}
     assert 0 <= scores["game"]["mean"] <= 9  # nine wins end an episode
     assert "at_limit" not in scores["game"]
 
@@ -176,7 +180,7 @@ def arrays(path):
 
 
 def test_a_signal_in_a_generation_loses_no_finished_episode(folder, tmp_path, monkeypatch):
-    """Stopped in its search and in an evaluation: the results are the same."""
+    """Stopped in its search and in its score: the results are the same."""
     script, added, add = load_script("05_train_controller.py"), [], KeptReturns.add
 
     def search(place):
@@ -197,8 +201,8 @@ def test_a_signal_in_a_generation_loses_no_finished_episode(folder, tmp_path, mo
     stop_at(-1)
     assert search("whole") == 0
     played = len(added)
-    assert played == 2 * (4 * 2) + 2 + 2  # two generations, an evaluation, the final score
-    places = [11, 6]  # in the second generation, and in the evaluation after it
+    assert played == 2 * (4 * 2) + 2  # two generations, the final score
+    places = [11, 6]  # in the second generation, and in the score after it
     for count in places:
         stop_at(count)
         assert search("stopped") == EXIT_REQUEUE
