@@ -39,6 +39,7 @@ SUBJECTS = (
     "decision",
     "encoders",
     "page",
+    "screen",
     "memory",
 )
 PACKAGES = ("tensorflow", "keras", "numpy", "h5py", "vizdoom", "torch")
