@@ -162,11 +162,11 @@ def _vae(folder: RunFolder) -> list[str]:
     last = sorted((folder.vae / "reconstructions").glob("*.png"))[-1]
     rows = read_json_lines(folder.vae / METRICS, MEND)
     names = [name for name in rows[-1] if name.startswith("mse")]
-    table = [[row["epoch"], *(f"{row[n]:.4f}" for n in names)] for row in rows]
+    errors = [[row["epoch"], *(f"{row[n]:.4f}" for n in names)] for row in rows]
     return [
         "<h2>The VAE</h2>",
         picture(last, "Held-out frames above, reconstructions below"),
-        table(["epoch", *names], table),
+        table(["epoch", *names], errors),
         picture(folder.vae / "curves.png", "Loss of the VAE"),
     ]
 
