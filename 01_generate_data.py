@@ -36,31 +36,25 @@ continue after an interruption; the data do not depend on the number of workers.
 import argparse
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-from reverie.artifacts import InputError, file_hash, require_file
+from reverie.artifacts import InputError, file_hash
 from reverie.backend import start_backend
 from reverie.cores import usable_cores
-from reverie.flags import (
-    artifact,
-    filled,
-    non_negative_float,
-    non_negative_int,
-    parsed,
-    positive_int,
-    seed,
-)
+from reverie.flags import filled, non_negative_int, parsed, positive_int, seed
 from reverie.games import add_game_flags, game_class, game_family, game_options
-from reverie.games.game import FRAME_SIZES, frame_shape
-from reverie.headers import ControllerHeader, WeightsHeader, open_header
-from reverie.lineage import find_networks
-from reverie.networks import FRAME_SHAPE, written_size
-from reverie.rollouts.balance import Wanted, game_steps, group_size
-from reverie.rollouts.policies import CONTROLLER, MIX, POLICIES, TURNING, is_named
-from reverie.rollouts.recording import Player, Recorder, balanced_player, named_player
-from reverie.rollouts.shares import Evaluator, Shares, add_engine_flags
-from reverie.rollouts.workers import GameWorkers
+from reverie.rollouts.balance import Wanted
+from reverie.rollouts.players import (
+    Player,
+    PlayerOptions,
+    add_player_flags,
+    balanced_player,
+    frames_to_record,
+    named_player,
+)
+from reverie.rollouts.policies import CONTROLLER, is_named
+from reverie.rollouts.recording import Recorder, batch_jobs
+from reverie.rollouts.shares import EngineOptions, add_engine_flags, open_workers
 from reverie.runs import ROLLOUTS_FOLDER
 from reverie.stage import conduct
 
@@ -82,43 +76,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     play.add_argument(
         "--time_steps", type=positive_int, help="longest episode; default: the game's own"
     )
-    play.add_argument(
-        "--policy",
-        help="default: held_random, of a screen person, whose play is recorded; or "
-        f"{', '.join(POLICIES)}, {TURNING}N, gatherer (Crafter), mix, mix:NAME=SHARE,..., or "
-        "the controller.h5 of stage 5",
-    )
-    play.add_argument(
-        "--action_noise",
-        type=non_negative_float,
-        default=0.0,
-        help="standard deviation of what is added to a controller's actions, held for 1 to 10 "
-        "steps; an action reaches from -1 to 1",
-    )
-    where = "where it is not at the place that the controller names"
-    play.add_argument("--vae_weights", type=artifact, help=f"a controller's VAE, {where}")
-    play.add_argument("--rnn_weights", type=artifact, help=f"its MDN-RNN, {where}")
-    play.add_argument(
-        "--frame_size",
-        type=int,
-        choices=FRAME_SIZES,
-        help="rows and columns of a frame; default: 64, or what the controller's VAE sees",
-    )
     play.add_argument("--seed", type=seed, default=0, help="decides every episode")
-    play.add_argument(
-        "--balance",
-        help="record equal shares of what is in view, e.g. keys_and_locks of heist, docs/games.md",
-    )
-    play.add_argument(
-        "--balance_frames",
-        type=positive_int,
-        default=50_000,
-        help="frames in which nothing is found before --balance gives up",
-    )
     play.add_argument("--render", action="store_true", help="show the game in a window")
     play.add_argument(
         "--workers", type=positive_int, default=usable_cores(), help="games at a time"
     )
+    add_player_flags(parser)
     person = parser.add_argument_group("recording a person's play from the screen")
     person.add_argument(
         "--find_region", action="store_true", help="drag a rectangle, print the flags, and end"
@@ -131,33 +94,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add_engine_flags(parser)
     add_game_flags(parser)
     return parsed(parser, argv)
-
-
-def frames_to_record(args: argparse.Namespace) -> Sequence[int]:
-    """Return the shape of the frames: what the flag says, or what a controller's VAE sees.
-
-    Raises:
-        InputError: there is no such policy or controller, or its VAE sees other frames than asked.
-    """
-    asked = frame_shape({"frame_size": args.frame_size}) if args.frame_size else None
-    own = game_class(args.game, vars(args)).policies
-    if is_named(args.policy, own):
-        if args.action_noise:
-            raise InputError(
-                f"--action_noise: disturbs a controller, not {args.policy}; leave the flag away"
-            )
-        return asked or FRAME_SHAPE
-    names = ", ".join((*POLICIES, *own, "mix", f"{MIX}NAME=SHARE,..."))
-    path = require_file(Path(args.policy), "policy or controller", f"choose from {names}")
-    header = open_header(path, ControllerHeader, game=args.game)
-    vae, _ = find_networks(path, header, args.vae_weights, args.rnn_weights)
-    seen = open_header(vae, WeightsHeader, network="VAE").frame_shape
-    if asked not in (None, seen):
-        raise InputError(
-            f"--frame_size {args.frame_size}: {vae} sees frames of {written_size(seen)} pixels; "
-            "leave the flag away"
-        )
-    return seen
 
 
 def make_player(args: argparse.Namespace) -> tuple[Player, str]:
@@ -188,42 +124,6 @@ def check_engine(args: argparse.Namespace) -> None:
     args.store_folder = args.store_folder.resolve()
 
 
-def open_workers(args: argparse.Namespace, options: dict) -> GameWorkers | Shares:
-    """Return the games that record: of this machine, or of all nodes of a Ray cluster."""
-    if args.engine == "local":
-        return GameWorkers(args.game, options, args.workers)
-    return Shares(args.ray_address, Evaluator, (args.game, options), args.workers)
-
-
-def balanced(args: argparse.Namespace, options: dict) -> tuple[Player, dict]:
-    """Return what plays a balanced recording, and the options that its games are played with.
-
-    Raises:
-        InputError: the game has no such balance, or a controller shall play.
-    """
-    game = game_class(args.game, options)
-    if args.balance not in game.balances:
-        known = ", ".join(game.balances) or "none, as it says nothing of what is in view"
-        raise InputError(f"--balance {args.balance}: {args.game} has {known}")
-    if not is_named(args.policy, game.policies):
-        raise InputError("--balance: records policies by name, no controllers")
-    balance, steps = game.balances[args.balance], options["time_steps"]
-    wanted = Wanted(args.balance, steps, args.balance_frames)
-    player = balanced_player(args.policy, args.seed, group_size(balance), wanted)
-    return player, options | {"time_steps": game_steps(balance, steps)}
-
-
-def record_person(args: argparse.Namespace, options: dict) -> None:
-    """Record what a person plays, and first what an earlier session has left."""
-    from reverie.rollouts.screen_parts import recover
-    from reverie.rollouts.screen_session import ScreenSession, SessionOptions
-
-    recover(args.store_folder)
-    how = filled(SessionOptions, args)
-    batch = ScreenSession(args.store_folder, options, how, args.start_batch).record()
-    print(f"recorded {batch}" if batch else "recorded nothing")
-
-
 @conduct
 def main(argv: list[str] | None = None) -> None:
     """Record the batches that are not there yet."""
@@ -237,33 +137,38 @@ def main(argv: list[str] | None = None) -> None:
     args.policy = args.policy or ("person" if screen else "held_random")
     if args.policy == "mix":
         args.policy = game_class(args.game, vars(args)).mix
-    options = game_options(args, frames_to_record(args))
-    options = game_class(args.game, options).settled(options)
+    own = game_class(args.game, vars(args)).policies
+    options = game_options(args, frames_to_record(args.game, own, filled(PlayerOptions, args)))
+    game = game_class(args.game, options)
+    options = game.settled(options)
     if screen and args.policy == "person":
-        return record_person(args, options)
-    if args.render and not game_class(args.game, options).windowed:
+        from reverie.rollouts.screen_session import SessionOptions, record_session
+
+        how = filled(SessionOptions, args)
+        return record_session(args.store_folder, options, how, args.start_batch)
+    if args.render and not game.windowed:
         raise InputError(f"--render: {args.game} has no window; leave the flag away")
     if args.render and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise InputError("--render: there is no screen here; leave the flag away")
     if args.engine == "ray":
         check_engine(args)
     if args.balance:
-        (player, played), policy = balanced(args, options), args.policy
+        policy = args.policy
+        wanted = Wanted(args.balance, options["time_steps"], args.balance_frames)
+        player, played = balanced_player(args.game, options, policy, args.seed, wanted)
     else:
         (player, policy), played = make_player(args), options
     rest = policy, args.seed, options, args.balance or ""
     recorder = Recorder(args.store_folder, args.game, player, *rest)
     args.store_folder.mkdir(parents=True, exist_ok=True)
-    starts = range(0, args.total_episodes, args.batch_size)
-    sizes = [min(args.batch_size, args.total_episodes - start) for start in starts]
-    batches = enumerate(sizes, args.start_batch)
-    jobs = [(batch, batch * args.batch_size, size) for batch, size in batches]
+    jobs = batch_jobs(args.total_episodes, args.batch_size, args.start_batch)
     todo = [job for job in jobs if not recorder.is_done(*job)]
     if not todo:
         print(f"nothing to do: all {len(jobs)} batches lie in {args.store_folder}")
         return
     window = {"render": True} if args.render else {}
-    with open_workers(args, played | window) as workers:
+    engine = filled(EngineOptions, args)
+    with open_workers(engine, args.game, played | window, args.workers) as workers:
         for job in todo:
             recorder.record(workers, *job)
     rate = recorder.steps / recorder.seconds

@@ -11,7 +11,8 @@ from benchmarks.rows import Row, alternate, compare, seconds
 from benchmarks.workplace import Workplace
 from reverie.games import GAMES, game_class
 from reverie.games.atari import SETTINGS
-from reverie.rollouts.recording import Recorder, named_player
+from reverie.rollouts.players import named_player
+from reverie.rollouts.recording import Recorder
 from reverie.rollouts.workers import GameWorkers
 
 POLICY = "held_random"

@@ -11,7 +11,8 @@ import numpy as np
 
 from reverie.backend import start_backend
 from reverie.cores import usable_cores
-from reverie.rollouts.recording import Recorder, named_player
+from reverie.rollouts.players import named_player
+from reverie.rollouts.recording import Recorder
 from reverie.rollouts.storage import episode_lengths, find_batches
 from reverie.rollouts.workers import GameWorkers
 from reverie.runs import LATENTS, VAE_WEIGHTS

@@ -18,8 +18,8 @@ from reverie.lineage import find_networks
 from reverie.models.mdn_rnn import MDNRNN
 from reverie.models.vae import VAE
 from reverie.rollouts.lockstep import play_in_lockstep
+from reverie.rollouts.players import Player
 from reverie.rollouts.policies import MAX_HOLD
-from reverie.rollouts.recording import Player
 from reverie.rollouts.workers import GameWorkers
 from reverie.training.weights import load_network
 

@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from reverie.games.game import frame_shape, frame_space
 from reverie.headers import RolloutsHeader, header_text
 from reverie.locks import NAME as LOCK
 from reverie.locks import owned
-from reverie.rollouts.balance import Wanted
+from reverie.rollouts.players import Player
 from reverie.rollouts.policies import episode_seeds
 from reverie.rollouts.storage import (
     batch_path,
@@ -30,50 +30,18 @@ from reverie.rollouts.workers import GameWorkers
 from reverie.stage import progress, stop_signal
 
 HDF5 = b"\x89HDF\r\n\x1a\n"  # how its files begin
-ROUNDS = 4  # episodes, on average, that each of the games played together plays in a row
-Player = Callable[[GameWorkers, list[tuple[int, Path]]], Iterator[int]]
 
 
-def named_player(policy: str, at_once: int = 1) -> Player:
-    """Return a player that records `(seed, path)` jobs with a policy by name.
+def batch_jobs(episodes: int, size: int, first: int) -> list[tuple[int, int, int]]:
+    """Return the batches of a run: number, number of its first episode in the run, episodes.
 
     Args:
-        policy: its name.
-        at_once: games that a worker plays together.
+        episodes: in all.
+        size: episodes of a batch; the last one may have fewer.
+        first: number of the first batch.
     """
-
-    def play(workers: GameWorkers, jobs: list[tuple[int, Path]]) -> Iterator[int]:
-        for _, (steps, _) in workers.map("play", [(seed, policy, path) for seed, path in jobs]):
-            yield steps
-
-    def play_many(workers: GameWorkers, jobs: list[tuple[int, Path]]) -> Iterator[int]:
-        share = min(ROUNDS * at_once, -(-len(jobs) // len(workers)))
-        parts = [(jobs[start : start + share], policy) for start in range(0, len(jobs), share)]
-        for _, results in workers.map("play_many", parts):
-            yield from (steps for steps, _ in results)
-
-    return play if at_once == 1 else play_many
-
-
-def balanced_player(policy: str, seed: int, size: int, wanted: Wanted) -> Player:
-    """Return a player that records `(place, path)` jobs of a balanced recording.
-
-    Args:
-        policy: name of who plays.
-        seed: of the recording.
-        size: episodes of a group.
-        wanted: the recording.
-    """
-
-    def play(workers: GameWorkers, jobs: list[tuple[int, Path]]) -> Iterator[int]:
-        groups: dict[int, dict[int, Path]] = {}
-        for place, path in jobs:
-            groups.setdefault(place // size, {})[place] = path
-        parts = [(seed, group, paths, policy, wanted) for group, paths in groups.items()]
-        for _, lengths in workers.map("find", parts):
-            yield from lengths
-
-    return play
+    sizes = [min(size, episodes - start) for start in range(0, episodes, size)]
+    return [(batch, batch * size, count) for batch, count in enumerate(sizes, first)]
 
 
 class Recorder:

@@ -84,9 +84,8 @@ def _written(episodes: list[LoggedEpisode], parts: Path, header: RolloutsHeader)
         yield part
 
 
-def recover(folder: Path) -> list[Path]:
-    """Turn what killed sessions have left in a folder into batches; return these."""
-    found = []
+def recover(folder: Path) -> None:
+    """Turn what killed sessions have left in a folder into batches, and say so."""
     for parts in numbered(folder, f".{GAME}", ".parts").values():
         if not (parts / EVENTS).is_file():
             continue
@@ -98,5 +97,3 @@ def recover(folder: Path) -> list[Path]:
             continue
         if batch is not None:
             print(f"recovered {batch}, whose recording was cut off")
-            found.append(batch)
-    return found

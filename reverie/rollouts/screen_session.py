@@ -18,7 +18,7 @@ from reverie.locks import owned
 from reverie.rollouts.recording import Recorder
 from reverie.rollouts.screen_log import ScreenLog
 from reverie.rollouts.screen_pairing import GAME
-from reverie.rollouts.screen_parts import TITLE, finish_session, parts_path
+from reverie.rollouts.screen_parts import TITLE, finish_session, parts_path, recover
 from reverie.rollouts.storage import differences, numbered
 from reverie.stage import progress, stop_signal
 
@@ -239,3 +239,17 @@ class ScreenSession:
             if self._over or self.watch.pressed(self.options.start_key):
                 break
         return False
+
+
+def record_session(folder: Path, game: dict, options: SessionOptions, first: int) -> None:
+    """Turn what killed sessions have left into batches, then record one session; say what it gave.
+
+    Args:
+        folder: of the recordings.
+        game: options of the game, its `region` settled.
+        options: how the session goes.
+        first: see `ScreenSession`.
+    """
+    recover(folder)
+    batch = ScreenSession(folder, game, options, first).record()
+    print(f"recorded {batch}" if batch else "recorded nothing")

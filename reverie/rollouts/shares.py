@@ -248,3 +248,19 @@ class Shares:
         print("an evaluator was lost; its share is done again")
         self._start(node)
         return losses + 1
+
+
+def open_workers(
+    engine: EngineOptions, game: str, options: dict, count: int
+) -> GameWorkers | Shares:
+    """Return games that play whole episodes: of this machine, or of all nodes of a Ray cluster.
+
+    Args:
+        engine: which of them.
+        game: the game's name.
+        options: what its class takes.
+        count: games at a time, here or in each evaluator.
+    """
+    if engine.engine == "local":
+        return GameWorkers(game, options, count)
+    return Shares(engine.ray_address, Evaluator, (game, options), count)
