@@ -102,7 +102,7 @@ class GameWindow:
         return [json.loads(line) for line in self._scores.read_text().splitlines()]
 
     def play(self, player: Player, fps: int = FPS) -> dict:
-        """Play one round that has begun; return what the game says of it."""
+        """Play one round that has begun; return what the game says of it, and ticks and misses."""
         ticks, rounds = Ticks(fps), len(self.finished())
         try:
             while len(finished := self.finished()) == rounds:
@@ -111,7 +111,7 @@ class GameWindow:
                 ticks.wait()
         finally:
             self.keyboard.hold([False] * len(self.game.keys))
-        return finished[-1]
+        return finished[-1] | {"ticks": ticks.number, "missed": ticks.missed}
 
     def close(self) -> None:
         """Release all keys."""
