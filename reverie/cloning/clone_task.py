@@ -11,9 +11,11 @@ import numpy as np
 from reverie.cloning.classes import ActionClasses
 from reverie.cloning.evaluation import evaluate
 from reverie.cloning.measures import Habits, rare
-from reverie.cloning.recordings import Recordings, split_sessions
+from reverie.cloning.options import CloneOptions
+from reverie.cloning.recordings import LatentRecordings, Recordings, split_sessions
 from reverie.cloning.windows import WindowStream
-from reverie.headers import WeightsHeader
+from reverie.games import game_class
+from reverie.headers import WeightsHeader, path_from
 from reverie.models.gpt import GPT, VisualGPT
 from reverie.runs import CLONE
 from reverie.seeds import seed_32
@@ -22,37 +24,10 @@ from reverie.training.task import Curves, History, Task
 CLIPNORM = 1.0
 BETA = 0.999  # of the effective numbers (Cui et al., arXiv 1901.05555)
 CONFUSION = "confusion.png"
-
-
-@dataclass(frozen=True)
-class CloneOptions:
-    """What the network is and how it is trained, see `GPT` and `WindowStream`.
-
-    Attributes:
-        context: steps that a block looks at.
-        width: numbers of a step inside the network.
-        blocks: of attention and two dense layers.
-        heads: of attention.
-        dropout: share of features that is left out.
-        previous_actions: whether a step is shown the action before it.
-        loss: a key of `LOSSES`.
-        class_weights: `none`, `balanced` or `effective`, see `weigh`.
-        sequence_length: steps of a window.
-        batch_size: windows.
-        seed: decides weights, noise, cuts and order.
-    """
-
-    context: int = 32
-    width: int = 128
-    blocks: int = 3
-    heads: int = 4
-    dropout: float = 0.1
-    previous_actions: bool = False
-    loss: str = "cross_entropy"
-    class_weights: str = "none"
-    sequence_length: int = 64
-    batch_size: int = 32
-    seed: int = 0
+COPYCAT = (
+    "--previous_actions: a clone that is shown the action before tends to repeat it and to look at "
+    "nothing else; compare its change_recall, and its score in the game, with one that is not"
+)
 
 
 @dataclass(frozen=True)
@@ -78,6 +53,23 @@ class Source:
     key_names: tuple[str, ...] = ()
 
 
+def clone_source(recordings: Recordings, identity: dict, place: Path, folder: Path) -> Source:
+    """Return the source of a training on recordings: a network for latents, or one for frames.
+
+    Args:
+        recordings: the episodes.
+        identity: hashes of what is read, by name.
+        place: where the recordings lie.
+        folder: of the run.
+    """
+    names = tuple(game_class(recordings.game, recordings.recorded.options).action_names)
+    if not isinstance(recordings, LatentRecordings):
+        return Source(recordings, VisualGPT, identity, {}, key_names=names)
+    said = recordings.latents.header
+    vae = path_from(folder, place.parent / said.vae_weights) if said.vae_weights else ""
+    return Source(recordings, GPT, identity, {"latents": place}, said.vae, vae, names)
+
+
 def clone_task(source: Source, options: CloneOptions, folder: Path) -> Task:
     """Return the task of training a clone; says what was played and what is rare.
 
@@ -95,6 +87,8 @@ def clone_task(source: Source, options: CloneOptions, folder: Path) -> Task:
     train, held_out, unit = split_sessions(recordings.sessions)
     labels = {part: classes.labels(actions) for part, actions in enumerate(played)}
     habits = Habits.of([labels[e] for e in train], len(classes.rows))
+    if options.previous_actions:
+        print(COPYCAT)
     _announce(classes, habits, unit, len(train), len(held_out))
     cut = options.sequence_length, options.batch_size
     inside = {e: labels[e] for e in train}

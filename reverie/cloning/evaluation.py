@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from reverie.artifacts import InputError
-from reverie.cloning.agents import Clone, predictions
+from reverie.cloning.agents import Clone, check_recordings, predictions
 from reverie.cloning.classes import ActionClasses
 from reverie.cloning.measures import (
     Habits,
@@ -22,18 +22,23 @@ from reverie.reports.tables import markdown
 
 
 def evaluate_clone(
-    clone: Clone, recordings: Recordings, picture: Path, held_out: bool = False
+    clone: Clone, recordings: Recordings, identity: dict, place: Path, picture: Path
 ) -> dict:
-    """Measure a clone on recordings; see `evaluate`.
+    """Measure a clone on recordings; of its own, on what it was not trained on. See `evaluate`.
 
     Args:
         clone: what predicts.
         recordings: the episodes.
+        identity: hashes of the recordings, by name.
+        place: where they lie.
         picture: where the confusion goes.
-        held_out: leave out those that it was trained on, as they are its own recordings.
+
+    Raises:
+        InputError: they are not what it can predict, see `check_recordings`.
     """
+    check_recordings(clone.header, place, recordings)
     chosen, notes = range(len(recordings.lengths)), clone.header.notes
-    if held_out:
+    if all(notes.get(name) == value for name, value in identity.items()):
         _, chosen, _ = split_sessions(recordings.sessions)
     labels = {e: clone.classes.labels(recordings.actions(e)) for e in chosen}
     habits = Habits(np.array(notes["counts"]), float(notes["stay"]))

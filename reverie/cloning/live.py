@@ -2,11 +2,12 @@
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from reverie.artifacts import InputError
-from reverie.cloning.agents import ClonedAgents
+from reverie.cloning.agents import Clone, ClonedAgents
 from reverie.cloning.films import Footage
 from reverie.games.keyboard import Keyboard, key_names
 from reverie.games.screen import Screen
@@ -161,3 +162,30 @@ class LivePlayer:
             self._latencies.append(1000.0 * ((time.monotonic_ns() - now) / SECOND - lag))
         chosen = self.agents.previous[0] if played else NOBODY
         self.footage.add(frame, self.agents.probabilities[0], chosen)
+
+
+def play_live(
+    game: Screen, clone: Clone, temperature: float, options: LiveOptions, film: Path
+) -> None:
+    """Let a clone play in a window, say how it went, film it, and close the game.
+
+    Args:
+        game: the window.
+        clone: the player.
+        temperature: see `ClonedAgents`.
+        options: how it plays.
+        film: what it did, an MP4.
+
+    Raises:
+        InputError: see `LivePlayer`. Stopped: a signal came.
+    """
+    player = LivePlayer(game, ClonedAgents(clone, 1, temperature), options)
+    print(f"playing; {options.emergency_key} ends everything, any other key takes over")
+    try:
+        print(player.play().describe())
+    finally:
+        game.close()
+        if player.footage.frames:
+            player.footage.save(film, game.fps)
+            print(f"film in {film}")
+    stop_signal.check()

@@ -7,10 +7,14 @@ from typing import Protocol
 
 import numpy as np
 
+from reverie.artifacts import InputError, file_hash
+from reverie.cloning.options import RecordingOptions
 from reverie.headers import Recorded, RolloutsHeader, open_header
 from reverie.latents.storage import Latents
 from reverie.rollouts.frames import OpenFiles, Piece, split_episodes
-from reverie.rollouts.storage import iterate_episodes
+from reverie.rollouts.identity import rollouts_identity
+from reverie.rollouts.storage import find_batches, iterate_episodes, recorded_game
+from reverie.runs import LATENTS, ROLLOUTS_FOLDER, VAE_FOLDER
 
 Read = Callable[[int, int, int], np.ndarray]  # episode, first step, behind the last -> (L, ...)
 
@@ -109,6 +113,35 @@ class FrameRecordings:
         """Return a function that reads what is seen at some steps of an episode."""
         with OpenFiles() as files:
             yield lambda e, start, stop: files.read(Piece(*self.episodes[e], start, stop))
+
+
+def open_recordings(options: RecordingOptions, visual: bool) -> tuple[Recordings, dict, Path]:
+    """Open rollouts for a clone that sees frames, or latents for another.
+
+    Args:
+        options: where they are.
+        visual: whether the clone sees frames.
+
+    Returns:
+        The recordings, their hashes by name, and where they lie.
+
+    Raises:
+        InputError: they cannot be used, or are what the other kind of clone sees.
+    """
+    if visual and options.training_data_file:
+        raise InputError("--training_data_file: a visual clone sees rollouts; --input_data_folder")
+    if not visual and options.input_data_folder:
+        raise InputError(
+            "--input_data_folder: this clone sees latents; encode these with "
+            "03_generate_rnn_data.py and name them with --training_data_file"
+        )
+    if visual:
+        folder = options.input_data_folder or ROLLOUTS_FOLDER
+        paths = find_batches(folder, options.environment_name)
+        recorded_game(paths)  # refuses frames that this version would make differently
+        return FrameRecordings(paths), {"rollouts": rollouts_identity(paths)}, folder
+    path = options.training_data_file or VAE_FOLDER / LATENTS
+    return LatentRecordings(Latents(path)), {"latents": file_hash(path)}, path
 
 
 def split_sessions(sessions: np.ndarray) -> tuple[list[int], list[int], str]:
