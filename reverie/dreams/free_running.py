@@ -16,12 +16,13 @@ import numpy as np
 from reverie.dreams.dream import Dream, Policy, State
 from reverie.dreams.recorded import HORIZONS, Recorded, recorded_states
 from reverie.latents.storage import Latents
+from reverie.reports.plots import evenly
+from reverie.reports.scores import draw_episodes, sums_by_episode
 from reverie.stage import progress, stop_signal
 
 STATES = 1000  # at most
 COPIES = 4  # dreams of each state
 BATCH = 16  # states whose dreams are drawn together
-RESAMPLES = 1000
 TRUSTED = 1.5  # dreams may end, or reward, so many times more or less than the game
 
 
@@ -79,8 +80,7 @@ def compare(
         multiple of the first. Multiples have a 95 % bootstrap `_interval` over episodes; they are
         None where nothing ended or nothing was rewarded.
     """
-    count = len(recorded.episodes)
-    chosen = np.unique(np.linspace(0, count - 1, min(count, STATES)).astype(int))
+    chosen = evenly(np.arange(len(recorded.episodes)), STATES)
     state = {name: values[chosen] for name, values in state.items()}
     recorded = recorded.rows(chosen)
     columns = _dreamt(dream, state, recorded, seed, actor)
@@ -132,11 +132,9 @@ def _compared(recorded: Recorded, columns: dict, steps: int, censored: bool) -> 
         "game_rewards": recorded.rewards,
         "latents": recorded.predicted * recorded.alive,
     }
-    sums = {n: _by_episode(recorded.episodes, v[:, :steps] * counted) for n, v in columns.items()}
-    episodes = len(sums["game"])
-    everyone = np.ones((1, episodes))
-    shares = np.full(episodes, 1.0 / episodes)
-    draws = np.random.default_rng(0).multinomial(episodes, shares, RESAMPLES)
+    episodes = recorded.episodes
+    sums = {n: sums_by_episode(v[:, :steps] * counted, episodes) for n, v in columns.items()}
+    everyone, draws = np.ones((1, len(sums["game"]))), draw_episodes(len(sums["game"]))
     once, many = (_multiples(sums, each, censored) for each in (everyone, draws))
     played, dreamt = sums["counted"].sum(), _expected(sums, "rewards", everyone, censored)
     row = {
@@ -149,14 +147,6 @@ def _compared(recorded: Recorded, columns: dict, steps: int, censored: bool) -> 
         interval = np.nanpercentile(many[name], [2.5, 97.5]).tolist() if found else None
         row |= {name: float(multiple) if found else None, f"{name}_interval": interval}
     return row
-
-
-def _by_episode(episodes: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Sum values `(N, T)` of states over those of the same episode: `(E, T)`."""
-    index = np.unique(episodes, return_inverse=True)[1]
-    sums = np.zeros((index.max() + 1, values.shape[1]))
-    np.add.at(sums, index, values)
-    return sums
 
 
 def _expected(

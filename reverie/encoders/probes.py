@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from reverie.reports.scores import draw_episodes, sums_by_episode
+
 STEPS = 400  # of Adam
 REACH = 0.5  # by which a step can move what a probe says of a frame, about
 DECAYS = (1e-5, 1e-4, 1e-3, 1e-2)  # weight of the squared weights
-RESAMPLES = 1000
 SHARE = 5  # of so many training episodes one chooses the decay
 LEAST = 10  # frames of either side without which there is no probe
 
@@ -111,7 +112,7 @@ def place_score(train: tuple[Part, np.ndarray], test: tuple[Part, np.ndarray]) -
         return None
     error = np.square(probe(test_codes.codes) - truth).sum(axis=1)
     spread = np.square(truth - truth.mean(axis=0)).sum(axis=1)
-    sums = _by_episode(np.stack([error, spread], axis=1), test_codes.episodes)
+    sums = sums_by_episode(np.stack([error, spread], axis=1), test_codes.episodes)
     return _score(sums, lambda s: 1.0 - s[..., 0] / np.maximum(s[..., 1], 1e-12))
 
 
@@ -185,7 +186,7 @@ def says_most(answer: tuple[np.ndarray, np.ndarray], codes: np.ndarray) -> np.nd
 
 def rate_score(hits: np.ndarray, episodes: np.ndarray) -> Score:
     """Return the share of hits with its interval over episodes."""
-    sums = _by_episode(np.stack([hits, np.ones_like(hits)], axis=1).astype(float), episodes)
+    sums = sums_by_episode(np.stack([hits, np.ones_like(hits)], axis=1).astype(float), episodes)
     return _score(sums, lambda s: s[..., 0] / np.maximum(s[..., 1], 1.0))
 
 
@@ -223,20 +224,10 @@ def _interval(said: np.ndarray, truth: np.ndarray, episodes: np.ndarray) -> Scor
         with_it, without = (s[..., i] / np.maximum(s[..., i + 1], 1.0) for i in (0, 2))
         return (with_it + without) / 2
 
-    return _score(_by_episode(hits, episodes), accuracy)
-
-
-def _by_episode(values: np.ndarray, episodes: np.ndarray) -> np.ndarray:
-    """Return the sums of rows by episode."""
-    _, index = np.unique(episodes, return_inverse=True)
-    sums = np.zeros((index.max() + 1, values.shape[1]))
-    np.add.at(sums, index, values)
-    return sums
+    return _score(sums_by_episode(hits, episodes), accuracy)
 
 
 def _score(sums: np.ndarray, statistic: Callable[[np.ndarray], Any]) -> Score:
     """Return a statistic of the sums over all episodes, and its interval."""
-    rng = np.random.default_rng(0)
-    counts = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=RESAMPLES)
-    low, high = np.percentile(statistic(counts @ sums), [2.5, 97.5])
+    low, high = np.percentile(statistic(draw_episodes(len(sums)) @ sums), [2.5, 97.5])
     return Score(float(statistic(sums.sum(axis=0))), float(low), float(high))

@@ -27,6 +27,7 @@ from reverie.latents.storage import load_first_frames
 from reverie.models.mdn_rnn import MDNRNN
 from reverie.models.vae import VAE
 from reverie.reports.page import MEND
+from reverie.reports.plots import evenly
 from reverie.rollouts.policies import SURVEYED, episode_seeds
 from reverie.rollouts.workers import GameWorkers
 from reverie.runs import SCORES
@@ -90,8 +91,7 @@ def _held_out(
     )
     free = free_running.compare(dream, state, recorded, size.seed)
     choice = picks(rnn, held_out, state, recorded, size.seed)
-    count = len(recorded.episodes)
-    chosen = np.unique(np.linspace(0, count - 1, min(count, size.states)).astype(int))
+    chosen = evenly(np.arange(len(recorded.episodes)), size.states)
     state, recorded = {name: v[chosen] for name, v in state.items()}, recorded.rows(chosen)
     draws = {"temperature": size.temperature, "seed": size.seed}
     dreams = dream_on(rnn, held_out, state, recorded, **draws)

@@ -10,6 +10,7 @@ import numpy as np
 from reverie.artifacts import InputError, file_hash
 from reverie.headers import WeightsHeader
 from reverie.latents.storage import Latents
+from reverie.reports.plots import evenly
 from reverie.rollouts.frames import split_episodes
 from reverie.rollouts.storage import find_batches, iterate_episodes
 
@@ -81,9 +82,5 @@ def held_out_episodes(
     train, test = split_episodes(len(lengths))
     digest = rnn.notes.get("latents")
     unseen = True if digest == file_hash(latents.path) else None
-    return HeldOut(latents, _spread(train, episodes), _spread(test, episodes), places, unseen)
-
-
-def _spread(numbers: list[int], count: int) -> list[int]:
-    chosen = np.unique(np.linspace(0, len(numbers) - 1, min(count, len(numbers))).astype(int))
-    return [numbers[index] for index in chosen]
+    train, test = (evenly(np.array(part), episodes).tolist() for part in (train, test))
+    return HeldOut(latents, train, test, places, unseen)

@@ -13,6 +13,7 @@ from reverie.headers import RolloutsHeader, open_header
 from reverie.latents.encoding import Encoder
 from reverie.mixtures.networks import GAME
 from reverie.mixtures.scenes import Scene, true_scene
+from reverie.reports.plots import evenly
 from reverie.rollouts.frames import split_episodes
 from reverie.rollouts.policies import blind_policy
 from reverie.rollouts.storage import find_batches, iterate_episodes
@@ -71,8 +72,7 @@ def find_recordings(folder: Path, episodes: int, held_out: bool) -> list[tuple[P
             )
         found.append((path, name))
     chosen = split_episodes(len(found))[int(held_out)]
-    spread = np.unique(np.linspace(0, len(chosen) - 1, episodes).astype(int))
-    return [found[chosen[index]] for index in spread]
+    return [found[index] for index in evenly(np.array(chosen), episodes)]
 
 
 def encode_recordings(

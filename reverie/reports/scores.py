@@ -3,6 +3,7 @@
 import numpy as np
 
 RESAMPLES = 10_000
+EPISODE_RESAMPLES = 1000
 
 
 def bootstrap_interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
@@ -59,16 +60,31 @@ def mean_over_episodes(
     """
     values = np.asarray(values, float)
     weights = np.ones_like(values) if weights is None else np.asarray(weights, float)
-    index = (
-        np.arange(len(values)) if episodes is None else np.unique(episodes, return_inverse=True)[1]
-    )
-    sums = np.zeros((index.max() + 1, 2))
-    np.add.at(sums, index, np.stack([values, weights], axis=1))
-    shares = np.full(len(sums), 1.0 / len(sums))
-    draws = np.random.default_rng(0).multinomial(len(sums), shares, size=1000) @ sums
+    episodes = np.arange(len(values)) if episodes is None else episodes
+    sums = sums_by_episode(np.stack([values, weights], axis=1), episodes)
+    draws = draw_episodes(len(sums)) @ sums
     low, high = np.percentile(draws[:, 0] / np.maximum(draws[:, 1], 1e-12), [2.5, 97.5])
     total = sums.sum(axis=0)
     return {"value": float(total[0] / total[1]), "interval": [float(low), float(high)]}
+
+
+def sums_by_episode(values: np.ndarray, episodes: np.ndarray) -> np.ndarray:
+    """Return the sums of the rows `(N, K)` of each episode: `(E, K)`.
+
+    Args:
+        values: the rows.
+        episodes: of each row, `(N,)`.
+    """
+    index = np.unique(episodes, return_inverse=True)[1]
+    sums = np.zeros((index.max() + 1, values.shape[1]))
+    np.add.at(sums, index, values)
+    return sums
+
+
+def draw_episodes(count: int) -> np.ndarray:
+    """Return how often each of E episodes comes in draws of a bootstrap over episodes: `(R, E)`."""
+    shares = np.full(count, 1.0 / count)
+    return np.random.default_rng(0).multinomial(count, shares, size=EPISODE_RESAMPLES)
 
 
 def sentence(result: dict) -> str:
