@@ -4,6 +4,7 @@ import fcntl
 import os
 import shlex
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -13,6 +14,14 @@ from pages import CHROMIUM
 from reverie.artifacts import file_hash
 from reverie.quickstart import run_stages
 from reverie.runs import Pipeline, RunFolder, words
+
+
+@pytest.fixture(autouse=True)
+def full_precision():
+    """Let a stage that ran inside a test leave no half precision behind for the next one."""
+    yield
+    if "keras" in sys.modules:
+        sys.modules["keras"].config.set_dtype_policy("float32")
 
 
 @pytest.fixture(scope="session")

@@ -251,9 +251,13 @@ def test_a_cluster_is_for_games(refused, place, monkeypatch):
 
 def test_what_an_earlier_job_has_not_finished_is_named(refused, place):
     lines, latents = commands(place), place / "vae/rnn_format_data/rnn_training_data.npz"
-    (place / "rollouts" / ".doomrnn_2.parts").mkdir()
+    batch, parts = place / "rollouts/doomrnn_1.h5", place / "rollouts/.doomrnn_1.parts"
+    whole = batch.rename(place / "doomrnn_1.h5")
+    parts.mkdir()
     for stage in ("02", "03"):
-        refused(lines[stage], "doomrnn_2.h5", "is unfinished, 0 episodes so far", "01_generate")
+        refused(lines[stage], "doomrnn_1.h5", "is unfinished, 0 episodes so far", "01_generate")
+    parts.rmdir()
+    whole.rename(batch)
     (place / "rnn" / "scores.json").unlink()
     refused(lines["05"], place / "rnn/final_rnn_weights.h5", "training is unfinished, 2 epochs")
     (place / "vae" / "scores.json").unlink()
