@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -190,6 +191,20 @@ def test_the_folder_is_small_and_says_so(written):
     small = sum(len(gzip.compress(path.read_bytes(), 6)) for path in folder.iterdir())
     assert f"{small / 1e6:.1f} MB compressed" in said
     assert small < 16e6
+
+
+def test_a_page_that_is_too_large_is_not_written(monkeypatch, tmp_path):
+    pytest.importorskip("tf2onnx", reason="no tf2onnx here: make static")
+    from reverie.artifacts import InputError
+    from reverie.play import static
+
+    monkeypatch.setattr(static, "export", lambda dreamer: {})
+    monkeypatch.setattr(static, "notes", lambda *given: {})
+    setting = SimpleNamespace(dreamer=SimpleNamespace(first_frames=np.zeros((2, 5, 3))))
+    runtime = {"ort-wasm.wasm": np.random.default_rng(0).bytes(17_000_000)}
+    with pytest.raises(InputError, match="17 MB compressed, more than 16"):
+        static.write_page(setting, 0, runtime, tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_onnx_file_that_computes_otherwise_is_refused(monkeypatch):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reverie.artifacts import atomic_path
+from reverie.artifacts import InputError, atomic_path
 from reverie.play.exported import export
 from reverie.play.server import PAGE
 from reverie.play.setting import CONTROLLER, PERSON, Setting
@@ -22,6 +22,7 @@ from reverie.seeds import seed_31
 SCRIPT = Path(__file__).with_name("dream.js")
 CONNECTION = re.compile(r'<script id="connection">.*?</script>', re.DOTALL)
 LEVEL = 6  # of gzip, as servers use it
+LARGEST = 16e6  # bytes compressed, which a reader of a page may have to wait for
 CHARSET = '<meta charset="utf-8">'
 POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; "
@@ -55,7 +56,7 @@ def write_page(
         Bytes, bytes compressed with gzip, and the largest difference between ONNX and Keras.
 
     Raises:
-        InputError: the networks cannot be written as ONNX.
+        InputError: the networks cannot be written as ONNX, or are too large for a page.
     """
     networks = export(setting.dreamer)
     first = np.stack(setting.dreamer.first_frames, axis=1)
@@ -64,12 +65,17 @@ def write_page(
     files["dream.json"] = json.dumps(notes(setting, seed, list(networks))).encode()
     files["dream.js"] = SCRIPT.read_bytes()
     files["index.html"] = page().encode()
+    small = sum(len(gzip.compress(content, LEVEL)) for content in files.values())
+    if small > LARGEST:
+        raise InputError(
+            f"--static: the page has {small / 1e6:.0f} MB compressed, more than "
+            f"{LARGEST / 1e6:.0f}; give it a VAE or an MDN-RNN with fewer parameters"
+        )
     for name, content in files.items():
         with atomic_path(folder / name) as temporary:
             temporary.write_bytes(content)
-    sizes = [len(content) for content in files.values()]
-    small = [len(gzip.compress(content, LEVEL)) for content in files.values()]
-    return sum(sizes), sum(small), max(network.difference for network in networks.values())
+    difference = max(network.difference for network in networks.values())
+    return sum(map(len, files.values())), small, difference
 
 
 def page() -> str:
