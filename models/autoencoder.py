@@ -16,7 +16,7 @@ class Autoencoder(keras.Model):
     """Encodes a frame as a diagonal Gaussian over latents and decodes latents into a frame.
 
     Every stage uses `encode`, `decode`, `call`, `frame_shape`, `latent_size` and `get_config`;
-    training uses `compute_loss`, which subclasses have. An autoencoder that is not variational
+    training uses `frame_loss`, which subclasses have. An autoencoder that is not variational
     encodes with a `logvar` of `CERTAIN`. Subclasses call themselves `vae`: so do the files.
 
     Args:
@@ -80,6 +80,21 @@ class Autoencoder(keras.Model):
         mu, logvar = self.encode(frames)
         latents = draw(mu, logvar, self.seed_generator) if training else mu
         return {"frames": self.decode(latents), "mu": mu, "logvar": logvar}
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: dict[str, Any] | None = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """Return the mean loss of a batch of frames `x` in 0..255."""
+        return self.frame_loss(ops.cast(x, "float32") / 255.0, y_pred, training)
+
+    def frame_loss(self, frames: Any, outputs: dict[str, Any], training: bool) -> Any:
+        """Return the mean loss of frames `(B, rows, columns, 3)` in [0, 1] and what `call` gave."""
+        raise NotImplementedError
 
 
 CERTAIN = -20.0  # of codes without a variance: what is drawn departs from them by 5e-5

@@ -70,24 +70,16 @@ class BetaVAE(Autoencoder):
             self.batches.assign_add(1.0)
         return super().call(frames, training=training)
 
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: dict[str, Any] | None = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
-        """Return the mean loss of a batch of frames `x` in 0..255; held out at the full beta."""
-        frames = ops.cast(x, "float32") / 255.0
-        error = frames - y_pred["frames"]
+    def frame_loss(self, frames: Any, outputs: dict[str, Any], training: bool) -> Any:
+        """Return the mean loss of a batch of frames in [0, 1]; held out at the full beta."""
+        error = frames - outputs["frames"]
         squared = ops.sum(ops.square(error), axis=-1)
         self.trackers["squared_error"].update_state(mean(ops.sum(squared, axis=(1, 2))))
         departure = ops.mean(ops.abs(frames - self.mean_frame), axis=-1)
         missed = ops.stop_gradient(ops.mean(ops.abs(error), axis=-1))
         detail = ops.minimum(ops.maximum(departure, missed) / DEPARTURE, 1.0)
         weighted = mean(ops.sum(squared * (1.0 + self.detail_weight * detail), axis=(1, 2)))
-        kl = mean(divergence(y_pred["mu"], y_pred["logvar"]))
+        kl = mean(divergence(outputs["mu"], outputs["logvar"]))
         self.trackers["kl"].update_state(kl)
         risen = ops.minimum(self.batches / max(self.warmup, 1), 1.0) if training else 1.0
         return weighted + self.beta * risen * kl

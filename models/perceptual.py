@@ -81,20 +81,12 @@ class PerceptualAutoencoder(SequentialAutoencoder):
         """Set the features of the loss, see `Features`."""
         self.features = Features(arrays, scale=255.0 if self.published else 1.0)
 
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: dict[str, Any] | None = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
-        """Return the mean loss of a batch of frames `x` in 0..255."""
-        seen = self.features(ops.cast(x, "float32") / 255.0)
-        difference = mean(ops.square(seen - self.features(y_pred["frames"])))
+    def frame_loss(self, frames: Any, outputs: dict[str, Any], training: bool) -> Any:
+        """Return the mean loss of a batch of frames in [0, 1]."""
+        difference = mean(ops.square(self.features(frames) - self.features(outputs["frames"])))
         self.trackers["features"].update_state(difference)
         rows, columns, colours = self.frame_shape
-        return super().compute_loss(x, y, y_pred) + rows * columns * colours * difference
+        return super().frame_loss(frames, outputs, training) + rows * columns * colours * difference
 
 
 @keras.saving.register_keras_serializable("reverie")

@@ -59,23 +59,16 @@ class SequentialAutoencoder(Autoencoder):
         )
         self.kl_weight, self.power = kl_weight, known.power
 
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: dict[str, Any] | None = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
-        """Return the mean loss of a batch of frames `x` in 0..255."""
-        difference = ops.cast(x, "float32") / 255.0 - y_pred["frames"]
+    def frame_loss(self, frames: Any, outputs: dict[str, Any], training: bool) -> Any:
+        """Return the mean loss of a batch of frames in [0, 1]."""
+        difference = frames - outputs["frames"]
         error = mean(ops.sum(ops.square(difference), axis=(1, 2, 3)))
         self.trackers["squared_error"].update_state(error)
         if self.power != 2:
             error = mean(ops.sum(ops.power(difference, self.power), axis=(1, 2, 3)))
         if "kl" not in self.trackers:
             return error
-        kl = mean(divergence(y_pred["mu"], y_pred["logvar"]))
+        kl = mean(divergence(outputs["mu"], outputs["logvar"]))
         self.trackers["kl"].update_state(kl)
         rows, columns, colours = self.frame_shape
         return error + self.kl_weight * rows * columns * colours * kl

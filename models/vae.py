@@ -52,22 +52,14 @@ class VAE(Autoencoder):
         self.reconstruction_weight, self.detail_weight = reconstruction_weight, detail_weight
         self.free_bits = free_bits
 
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: dict[str, Any] | None = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
-        """Return the mean loss of a batch of frames `x` in 0..255."""
-        frames = ops.cast(x, "float32") / 255.0
-        error = ops.sum(ops.square(frames - y_pred["frames"]), axis=-1)
+    def frame_loss(self, frames: Any, outputs: dict[str, Any], training: bool) -> Any:
+        """Return the mean loss of a batch of frames in [0, 1]."""
+        error = ops.sum(ops.square(frames - outputs["frames"]), axis=-1)
         self.trackers["squared_error"].update_state(mean(ops.sum(error, axis=(1, 2))))
         if self.detail_weight:
             error = error * (1.0 + self.detail_weight * self._detail(frames))
         reconstruction = mean(ops.sum(error, axis=(1, 2)))
-        kl = divergence(y_pred["mu"], y_pred["logvar"])
+        kl = divergence(outputs["mu"], outputs["logvar"])
         kl = mean(ops.maximum(kl, self.free_bits * self.latent_size))
         self.trackers["reconstruction"].update_state(reconstruction)
         self.trackers["kl"].update_state(kl)

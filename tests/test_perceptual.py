@@ -98,7 +98,7 @@ def test_the_loss_adds_the_difference_of_features(path, frames):
     network = build_network("VAE", CONFIG)
     network.judge_by(read_perceptual(path))
     outputs = dict(network(frames))
-    plain = float(super(type(network), network).compute_loss(x=frames, y_pred=outputs))
+    plain = float(super(type(network), network).frame_loss(frames / 255.0, outputs, training=True))
     whole = float(network.compute_loss(x=frames, y_pred=outputs))
     seen, drawn = (
         np.asarray(network.features(each)) for each in (frames / np.float32(255), outputs["frames"])
